@@ -1,0 +1,107 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// What every Swift target of Fog is built with. The import check (`--explicit-target-dependency-import-check error`)
+/// is a command-line flag only; `Scripts/build` passes it.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+let cStrict: [CSetting] = [
+    .define("_GNU_SOURCE"),
+    .treatAllWarnings(as: .error),
+    .enableWarning("all"),
+    .enableWarning("extra"),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "fog",
+    products: [
+        .executable(name: "fog", targets: ["fog"]),
+        .executable(name: "fog-sandbox", targets: ["fog-sandbox"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["JSON", "YAML"]),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Floor 1
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        .systemLibrary(name: "CCgroup", pkgConfig: "libcgroup", providers: [.apt(["libcgroup-dev"])]),
+        .target(name: "CFog", cSettings: cStrict),
+        .target(name: "FogCore", dependencies: ["CSodium"], swiftSettings: strict),
+        // Floor 2
+        .target(name: "FogJobs", dependencies: ["FogCore"], swiftSettings: strict),
+        .target(name: "FogPlacement", dependencies: ["FogCore"], swiftSettings: strict),
+        .target(name: "FogLedger", dependencies: ["FogCore"], swiftSettings: strict),
+        .target(name: "FogNet", dependencies: ["FogCore"], swiftSettings: strict),
+        .target(name: "FogSandbox", dependencies: ["FogCore", "CFog", "CSeccomp", "CCgroup"], swiftSettings: strict),
+        // Floor 3
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "CFogSQLite", dependencies: ["CSQLite"], cSettings: cStrict),
+        .target(
+            name: "FogStore",
+            dependencies: [
+                "FogCore", "FogJobs", "FogPlacement", "FogLedger", "CFogSQLite",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "FogAPI",
+            dependencies: [
+                "FogCore", "FogJobs", "FogLedger", "FogNet", nioCore, nioHTTP1,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
+            swiftSettings: strict),
+        // Floor 4
+        .target(
+            name: "FogCoordinator",
+            dependencies: [
+                "FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogStore", logging, lifecycle,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "FogWorker",
+            dependencies: ["FogCore", "FogJobs", "FogSandbox", "FogNet", "FogAPI", logging, lifecycle],
+            swiftSettings: strict),
+        // Floor 5
+        .target(
+            name: "FogHTTP",
+            dependencies: [
+                "FogCore", "FogJobs", "FogLedger", "FogNet", "FogAPI", "FogCoordinator", logging, lifecycle, nioCore,
+                .product(name: "Hummingbird", package: "hummingbird"),
+            ],
+            swiftSettings: strict),
+        // Floor 6
+        .executableTarget(
+            name: "fog",
+            dependencies: [
+                "FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogNet", "FogSandbox", "FogStore", "FogAPI",
+                "FogCoordinator", "FogWorker", "FogHTTP", "Yams", logging, lifecycle,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+            ],
+            exclude: ["Documentation.docc"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "fog-sandbox",
+            dependencies: ["CFog"],
+            swiftSettings: strict,
+            linkerSettings: [.unsafeFlags(["-static-executable"])]),
+    ]
+)

@@ -1,0 +1,82 @@
+/// What a worker says of its machine: detected when it starts, sent when it registers, refreshed when it changes.
+package struct NodeReport: Hashable, Sendable, Codable {
+    /// The operator's or owner's name for the machine; `node:NAME` in a manifest.
+    package var name: String
+    /// The kernel's machine name: `x86_64`, `aarch64`.
+    package var architecture: String
+    package var cpu: Millicores
+    package var memory: ByteCount
+    package var disk: ByteCount
+    package var gpu: Int
+    /// Programs on the task's PATH and their versions ("" where none could be read): `python3: 3.11.2`.
+    package var programs: [String: String]
+    package var labels: [String]
+    package var region: String
+    /// Sandbox profiles that this machine can enforce in full.
+    package var profiles: [String]
+    /// What the machine's sandbox cannot do, in words: `memory limit (no cgroup delegation)`.
+    package var missingIsolation: [String]
+    package var software: String
+
+    package init(
+        name: String, architecture: String, cpu: Millicores, memory: ByteCount, disk: ByteCount, gpu: Int = 0,
+        programs: [String: String] = [:], labels: [String] = [], region: String = "", profiles: [String] = ["default"],
+        missingIsolation: [String] = [], software: String = ""
+    ) {
+        self.name = name
+        self.architecture = architecture
+        self.cpu = cpu
+        self.memory = memory
+        self.disk = disk
+        self.gpu = gpu
+        self.programs = programs
+        self.labels = labels
+        self.region = region
+        self.profiles = profiles
+        self.missingIsolation = missingIsolation
+        self.software = software
+    }
+}
+
+/// What a machine's owner lets Fog use now. The governor writes it, the lease loop obeys it, every poll carries it.
+package struct Allowance: Hashable, Sendable, Codable {
+    package enum State: String, Sendable, Codable, CaseIterable {
+        /// New work is welcome.
+        case open
+        /// Running work goes on under lower caps; no new work.
+        case throttled
+        /// Running work is stopped in place; no new work.
+        case frozen
+        /// Running work must leave; no new work.
+        case evicting
+        /// No work.
+        case closed
+    }
+
+    package var state: State
+    /// Why, for people: `keyboard used 12 s ago`, `closed until 22:00`. Never empty.
+    package var reason: String
+    package var resumesAt: Timestamp?
+    package var cpuCap: Millicores
+    package var memoryCap: ByteCount
+    /// Bits a second; nil = no cap.
+    package var bandwidthCap: Int64?
+    /// Tasks at once.
+    package var slots: Int
+    /// The most permissive sandbox profiles the owner allows; nil = any the machine can enforce.
+    package var profileCeiling: [String]?
+
+    package init(
+        state: State, reason: String, resumesAt: Timestamp? = nil, cpuCap: Millicores, memoryCap: ByteCount,
+        bandwidthCap: Int64? = nil, slots: Int, profileCeiling: [String]? = nil
+    ) {
+        self.state = state
+        self.reason = reason
+        self.resumesAt = resumesAt
+        self.cpuCap = cpuCap
+        self.memoryCap = memoryCap
+        self.bandwidthCap = bandwidthCap
+        self.slots = slots
+        self.profileCeiling = profileCeiling
+    }
+}
