@@ -1,0 +1,85 @@
+package import FogCore
+
+/// A worker's right to run a task until it expires, and all it needs to do so.
+package struct Lease: Hashable, Sendable, Codable {
+    package var attempt: AttemptID
+    package var jobName: String
+    /// The element's own number, as `{index}`.
+    package var index: Int
+    package var arguments: [String]
+    package var environment: [String: String]
+    package var inputs: [LeaseInput]
+    package var outputs: [String]
+    package var resources: ResourceRequest
+    package var profile: String
+    package var checkpoint: CheckpointPolicy
+    /// Files of the newest checkpoint, to be laid into FOG_CHECKPOINT_DIR.
+    package var checkpointFiles: [LeaseInput]
+    package var priceBound: Credits
+    /// By the coordinator's clock; renewed by every heartbeat.
+    package var expiresAt: Timestamp
+    package var disconnectGrace: TimeSpan
+    package var exclusive: Bool
+    package var killGrace: TimeSpan
+    /// Digest over the sorted inputs, repeated in the receipt.
+    package var inputDigest: Digest
+
+    package init(
+        attempt: AttemptID, jobName: String, index: Int, arguments: [String], environment: [String: String],
+        inputs: [LeaseInput], outputs: [String], resources: ResourceRequest, profile: String,
+        checkpoint: CheckpointPolicy, checkpointFiles: [LeaseInput] = [], priceBound: Credits, expiresAt: Timestamp,
+        disconnectGrace: TimeSpan, exclusive: Bool, killGrace: TimeSpan = .seconds(10)
+    ) {
+        self.attempt = attempt
+        self.jobName = jobName
+        self.index = index
+        self.arguments = arguments
+        self.environment = environment
+        self.inputs = inputs
+        self.outputs = outputs
+        self.resources = resources
+        self.profile = profile
+        self.checkpoint = checkpoint
+        self.checkpointFiles = checkpointFiles
+        self.priceBound = priceBound
+        self.expiresAt = expiresAt
+        self.disconnectGrace = disconnectGrace
+        self.exclusive = exclusive
+        self.killGrace = killGrace
+        inputDigest = LeaseInput.digest(of: inputs)
+    }
+}
+
+/// One file to be laid, read-only, below the work folder.
+package struct LeaseInput: Hashable, Sendable, Codable {
+    package var name: String
+    package var digest: Digest
+    package var size: Int64
+    package var executable: Bool
+
+    package init(name: String, digest: Digest, size: Int64, executable: Bool) {
+        self.name = name
+        self.digest = digest
+        self.size = size
+        self.executable = executable
+    }
+
+    /// BLAKE2b-256 over the sorted list: what the receipt calls the input-manifest digest.
+    package static func digest(of inputs: [LeaseInput]) -> Digest {
+        manifestDigest(
+            inputs.map { OutputFile(name: $0.name, size: $0.size, executable: $0.executable, digest: $0.digest) })
+    }
+}
+
+/// BLAKE2b-256 over a sorted list of files: name, size, execute bit and content. Equal folders give equal digests.
+package func manifestDigest(_ files: [OutputFile]) -> Digest {
+    var writer = CanonicalWriter()
+    writer.write(UInt32(files.count))
+    for file in files.sorted() {
+        writer.write(file.name)
+        writer.write(file.size)
+        writer.write(UInt8(file.executable ? 1 : 0))
+        writer.write(file.digest)
+    }
+    return Digest.blake2b(writer.bytes)
+}

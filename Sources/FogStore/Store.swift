@@ -1,0 +1,223 @@
+package import FogCore
+package import FogJobs
+package import FogLedger
+
+/// Where the coordinator's state outlives the process: jobs, nodes, ledger and history in one transaction.
+///
+/// Two implementations pass one conformance suite: SQLite for every day, memory for the simulation. Nothing of either
+/// crosses this border: no row id, no trigger's logic, no clock of the store. The caller makes all ids and times.
+package protocol Store: Sendable {
+    /// Applies each change whole or not at all, in order; those that wait together share one flush.
+    ///
+    /// When this returns, every applied change is on stable storage.
+    /// - Throws: ``StoreFailure`` when the storage itself fails; then none of the changes was applied.
+    func commit(_ changes: [Change]) async throws(StoreFailure) -> [CommitResult]
+
+    // MARK: Starting
+
+    /// Jobs that are not settled, with their canonical documents.
+    func openJobs() async throws(StoreFailure) -> [StoredJob]
+    /// Tasks of jobs that are not settled, in non-final states.
+    func openTasks() async throws(StoreFailure) -> [TaskRecord]
+    /// Attempts without an end.
+    func openAttempts() async throws(StoreFailure) -> [AttemptRecord]
+    func nodes() async throws(StoreFailure) -> [NodeRow]
+    func principals() async throws(StoreFailure) -> [Principal]
+    /// Accounts that are not closed, open pendings, and the head of the log: what ``Ledger`` needs to go on.
+    func ledgerState() async throws(StoreFailure) -> LedgerState
+    func settings() async throws(StoreFailure) -> [String: String]
+    func lastEventSequence() async throws(StoreFailure) -> UInt64
+
+    // MARK: Jobs
+
+    func job(_ id: JobID) async throws(StoreFailure) -> StoredJob?
+    /// Newest first.
+    func jobs(_ filter: JobFilter) async throws(StoreFailure) -> [JobRecord]
+    /// Ids whose text begins so; at most `limit`.
+    func jobIDs(prefix: String, account: AccountID?, limit: Int) async throws(StoreFailure) -> [JobID]
+    /// The job that was submitted under an idempotency key.
+    func job(account: AccountID, idempotencyKey: String) async throws(StoreFailure) -> JobRecord?
+    func task(_ id: TaskID) async throws(StoreFailure) -> TaskRecord?
+    /// Tasks that have a row, by number.
+    func tasks(of job: JobID, after number: UInt32?, states: Set<TaskState>?, limit: Int) async throws(StoreFailure)
+        -> [TaskRecord]
+    func attempt(_ id: AttemptID) async throws(StoreFailure) -> AttemptRecord?
+    /// By task and token; `task` nil = all tasks of the job.
+    func attempts(of job: JobID, task: UInt32?, after: AttemptID?, limit: Int) async throws(StoreFailure)
+        -> [AttemptRecord]
+    /// In order of sequence.
+    func events(after sequence: UInt64, job: JobID?, limit: Int) async throws(StoreFailure) -> [EventRecord]
+
+    // MARK: Content
+
+    func blob(_ digest: Digest) async throws(StoreFailure) -> BlobRecord?
+    /// Whether the account has a use of the blob: uploaded it, or a job of its own names it.
+    func mayRead(_ digest: Digest, account: AccountID) async throws(StoreFailure) -> Bool
+    func log(_ attempt: AttemptID, stream: LogStream) async throws(StoreFailure) -> [UInt8]?
+
+    // MARK: Ledger
+
+    func transfer(_ id: TransferID) async throws(StoreFailure) -> Transfer?
+    func account(_ id: AccountID) async throws(StoreFailure) -> Account?
+    /// In order of sequence.
+    func ledgerRecords(from sequence: UInt64, limit: Int) async throws(StoreFailure) -> [StoredLedgerRecord]
+    /// Records that name the account, newest first.
+    func ledgerRecords(of account: AccountID, before sequence: UInt64?, limit: Int) async throws(StoreFailure)
+        -> [StoredLedgerRecord]
+    func evidence(_ digest: Digest) async throws(StoreFailure) -> EvidenceDocument?
+    /// Every row of the ledger's projections, for the audit to compare.
+    func ledgerProjection() async throws(StoreFailure) -> LedgerProjection
+
+    // MARK: Housekeeping
+
+    /// Removes the history of jobs that ended before a time (never ledger or evidence), at most `limit` jobs; the
+    /// blobs that nothing uses any more are returned for their files to go.
+    func prune(endedBefore: Timestamp, unusedBefore: Timestamp, limit: Int) async throws(StoreFailure) -> [Digest]
+    /// A consistent copy of the whole store.
+    func backup(to path: String) async throws(StoreFailure)
+}
+
+/// A job and the canonical document it was made from.
+package struct StoredJob: Hashable, Sendable {
+    package var record: JobRecord
+    package var document: String
+
+    package init(record: JobRecord, document: String) {
+        self.record = record
+        self.document = document
+    }
+}
+
+/// Which jobs to list.
+package struct JobFilter: Hashable, Sendable {
+    package var account: AccountID?
+    package var states: Set<JobState>?
+    package var label: (String, String)? {
+        get { labelName.map { ($0, labelValue) } }
+        set { (labelName, labelValue) = (newValue?.0, newValue?.1 ?? "") }
+    }
+    package var name: String?
+    /// Only jobs older than this one (a page's cursor).
+    package var before: JobID?
+    package var limit: Int
+    private var labelName: String?
+    private var labelValue = ""
+
+    package init(
+        account: AccountID? = nil, states: Set<JobState>? = nil, name: String? = nil, before: JobID? = nil,
+        limit: Int = 100
+    ) {
+        self.account = account
+        self.states = states
+        self.name = name
+        self.before = before
+        self.limit = limit
+    }
+}
+
+/// Content that the store vouches for. Small content lives in the store itself, so that it is as durable as the
+/// transaction that names it; larger content is a file, flushed before it is named.
+package struct BlobRecord: Hashable, Sendable {
+    package var digest: Digest
+    package var size: Int64
+    /// The content, when it is at most ``inlineLimit``.
+    package var inline: [UInt8]?
+    package var createdAt: Timestamp
+
+    package static let inlineLimit = 16 << 10
+
+    package init(digest: Digest, size: Int64, inline: [UInt8]?, createdAt: Timestamp) {
+        self.digest = digest
+        self.size = size
+        self.inline = inline
+        self.createdAt = createdAt
+    }
+}
+
+/// Why an account may read a blob: it uploaded it (no job), or a job of its own names it.
+package struct BlobUse: Hashable, Sendable {
+    package var digest: Digest
+    package var account: AccountID
+    package var job: JobID?
+    package var at: Timestamp
+
+    package init(digest: Digest, account: AccountID, job: JobID?, at: Timestamp) {
+        self.digest = digest
+        self.account = account
+        self.job = job
+        self.at = at
+    }
+}
+
+package enum LogStream: String, Sendable, Codable, CaseIterable { case stdout, stderr }
+
+/// A whole, small log that came with an attempt's end.
+package struct StoredLog: Hashable, Sendable {
+    package var attempt: AttemptID
+    package var stream: LogStream
+    package var bytes: [UInt8]
+
+    package init(attempt: AttemptID, stream: LogStream, bytes: [UInt8]) {
+        self.attempt = attempt
+        self.stream = stream
+        self.bytes = bytes
+    }
+}
+
+/// What one decision does to the store, with what must still be true when it is applied.
+package struct Change: Sendable {
+    package var preconditions: [Precondition] = []
+    package var principals: [Principal] = []
+    package var newJobs: [StoredJob] = []
+    /// The newest progress of each job that moved.
+    package var progress: [JobID: JobProgress] = [:]
+    package var tasks: [TaskID: TaskRecord] = [:]
+    package var newAttempts: [AttemptRecord] = []
+    package var endedAttempts: [AttemptRecord] = []
+    package var nodes: [NodeID: NodeRow] = [:]
+    package var events: [EventRecord] = []
+    package var blobs: [BlobRecord] = []
+    package var blobUses: [BlobUse] = []
+    package var logs: [StoredLog] = []
+    package var evidence: [EvidenceDocument] = []
+    package var ledger: LedgerChange?
+    package var settings: [String: String] = [:]
+
+    package init() {}
+}
+
+/// What must be true for a change to apply; otherwise it is `stale` and the caller decides again.
+package enum Precondition: Hashable, Sendable {
+    /// No job under this id, nor under this account's idempotency key.
+    case jobIsNew(JobID, account: AccountID, idempotencyKey: String?)
+    /// The task's stored token is this one (0 = no row yet) and its state is not final.
+    case taskToken(TaskID, UInt32)
+    /// The attempt exists and has no end.
+    case attemptOpen(AttemptID)
+    /// The ledger's newest record is this one (nil = the log is empty).
+    case ledgerHead(UInt64?)
+    /// The node is stored under this standing.
+    case nodeStanding(NodeID, NodeRow.Standing)
+}
+
+package enum CommitResult: Hashable, Sendable {
+    case applied
+    /// A precondition did not hold: somebody was faster. Words for the log.
+    case stale(String)
+    /// What the change would make is there already.
+    case exists(String)
+    /// The schema forbids it: a broken invariant, never an ordinary outcome.
+    case refused(String)
+}
+
+/// The storage failed; what was asked did not happen.
+package struct StoreFailure: CodedFailure, Equatable {
+    /// `disk_full`, `read_only`, `corrupt`, `newer_schema`, `locked`, `io`, `unexpected`.
+    package let code: String
+    package let message: String
+
+    package init(_ code: String, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}
