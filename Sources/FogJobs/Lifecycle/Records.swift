@@ -74,8 +74,10 @@ package struct StepProgress: Hashable, Sendable, Codable {
     /// Number of the step's first task in the job.
     package var base: UInt32
     package var count: UInt32
-    /// Tasks of this step that have a row: `base ..< base + cursor`.
+    /// Tasks of this step that were granted once and have a row: `base ..< base + cursor`.
     package var cursor: UInt32
+    /// The state of the others, all alike: blocked, ready, skipped or cancelled.
+    package var untouchedState: TaskState
     package var counts: TaskCounts
 
     package init(name: String, base: UInt32, count: UInt32, blocked: Bool) {
@@ -83,11 +85,18 @@ package struct StepProgress: Hashable, Sendable, Codable {
         self.base = base
         self.count = count
         cursor = 0
-        counts = TaskCounts([blocked ? .blocked : .ready: Int(count)])
+        untouchedState = blocked ? .blocked : .ready
+        counts = TaskCounts([untouchedState: Int(count)])
     }
 
-    /// Tasks that have no row yet.
+    /// Tasks that have no row.
     package var untouched: UInt32 { count - cursor }
+
+    /// Moves all tasks that have no row.
+    package mutating func moveUntouched(to state: TaskState) {
+        counts.move(Int(untouched), from: untouchedState, to: state)
+        untouchedState = state
+    }
 }
 
 /// A task that was granted at least once, or was held or ended by itself.

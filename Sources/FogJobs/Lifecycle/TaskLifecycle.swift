@@ -17,10 +17,10 @@ package enum TaskLifecycle {
     /// Counts the outcome into the task and says what comes next.
     ///
     /// Task faults count against `max_attempts` and can be limited to some exit codes; host faults never use up the
-    /// task's own tries; an eviction uses up neither.
+    /// task's own tries; an eviction uses up neither, and is not counted at all when the task left a new checkpoint.
     package static func end(
         _ outcome: Outcome, exitCode: Int?, task: inout TaskRecord, policy: RetryPolicy, requestedMemory: ByteCount,
-        cancelled: Bool, at now: Timestamp, using generator: inout some RandomNumberGenerator
+        cancelled: Bool, madeProgress: Bool = false, at now: Timestamp, using generator: inout some RandomNumberGenerator
     ) -> Next {
         if outcome == .success { return .succeeded }
         if cancelled { return .cancelled }
@@ -40,7 +40,7 @@ package enum TaskLifecycle {
             }
             return .ready
         case .policy:
-            task.evictions += 1
+            if !madeProgress { task.evictions += 1 }
             guard task.evictions < policy.maxEvictions else {
                 return .held("evictions: moved \(task.evictions) times; give it `checkpoint.every` or a shorter `time`")
             }

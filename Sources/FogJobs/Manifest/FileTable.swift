@@ -1,0 +1,108 @@
+package import FogCore
+
+/// What the submitter's local inputs hold: for each source path its files, by digest.
+///
+/// Made by the client when it uploads, read by the coordinator and the worker; travels as a blob of its own.
+package struct FileTable: Hashable, Sendable {
+    package struct Entry: Hashable, Sendable {
+        /// Below the source; "" for a source that is a plain file.
+        package let path: String
+        package let digest: Digest
+        package let size: ByteCount
+        package let isExecutable: Bool
+
+        package init(path: String, digest: Digest, size: ByteCount, isExecutable: Bool) {
+            self.path = path
+            self.digest = digest
+            self.size = size
+            self.isExecutable = isExecutable
+        }
+    }
+
+    /// Files of all sources together.
+    package static let maxEntries = 1_000_000
+
+    private let files: [String: [Entry]]
+
+    /// - Throws: `bad_file_table` for a path that leaves its source, a name twice, or too many files.
+    package init(_ files: [String: [Entry]]) throws(JobsFailure) {
+        var count = 0
+        var sorted: [String: [Entry]] = [:]
+        for (source, entries) in files {
+            count += entries.count
+            guard count <= Self.maxEntries else {
+                throw JobsFailure("bad_file_table", "the inputs have more than \(Self.maxEntries) files")
+            }
+            try Self.check(source, entries)
+            sorted[source] = entries.sorted { $0.path < $1.path }
+        }
+        self.files = sorted
+    }
+
+    private static func check(_ source: String, _ entries: [Entry]) throws(JobsFailure) {
+        var seen: Set<String> = []
+        for entry in entries {
+            let isPlain = entry.path.isEmpty && entries.count == 1
+            if !isPlain, let mistake = entry.path.hasSuffix("/") ? "ends in /" : WorkPath.mistake(in: entry.path) {
+                throw JobsFailure("bad_file_table", "`\(clipped(entry.path))` in `\(clipped(source))` \(mistake)")
+            }
+            guard seen.insert(entry.path).inserted, entry.size.bytes >= 0 else {
+                throw JobsFailure(
+                    "bad_file_table", "`\(clipped(entry.path))` in `\(clipped(source))` stands twice or has no size")
+            }
+        }
+    }
+
+    /// Sorted by path; nil for a source that was not uploaded. An empty list is an empty directory.
+    package subscript(_ source: String) -> [Entry]? { files[source] }
+
+    package var sources: [String] { files.keys.sorted() }
+    package var isEmpty: Bool { files.isEmpty }
+
+    /// Every content that the table names, once, sorted.
+    package var digests: [Digest] { Set(files.values.joined().map(\.digest)).sorted() }
+
+    package func presence(of source: String) -> ManifestResolver.Presence {
+        guard let entries = files[source] else { return .missing(nearest: nearest(to: source, among: files.keys)) }
+        return entries.count == 1 && entries[0].path.isEmpty ? .file : .directory
+    }
+
+    package var json: JSON {
+        .object(
+            sources.map { source in
+                JSON.Member(source, .array((files[source] ?? []).map(Self.json(of:))))
+            })
+    }
+
+    private static func json(of entry: Entry) -> JSON {
+        .object([
+            "path": .string(entry.path), "digest": .string(entry.digest.description),
+            "size": .integer(entry.size.bytes), "executable": entry.isExecutable ? true : nil,
+        ])
+    }
+
+    /// The bytes of the blob.
+    package var bytes: [UInt8] { Array(json.canonical.utf8) }
+    package var digest: Digest { .blake2b(bytes) }
+
+    /// - Throws: `bad_file_table`.
+    package init(json: JSON) throws(JobsFailure) {
+        guard let members = json.members else { throw JobsFailure("bad_file_table", "a file table is an object") }
+        var files: [String: [Entry]] = [:]
+        for member in members {
+            var entries: [Entry] = []
+            for element in member.value.array ?? [] {
+                guard let path = element["path"]?.string, let digest = try? Digest(element["digest"]?.string ?? ""),
+                    let size = element["size"]?.integer
+                else {
+                    throw JobsFailure(
+                        "bad_file_table", "a file of `\(clipped(member.name))` lacks its path, digest or size")
+                }
+                let isExecutable = element["executable"]?.bool ?? false
+                entries.append(Entry(path: path, digest: digest, size: ByteCount(size), isExecutable: isExecutable))
+            }
+            files[member.name] = entries
+        }
+        try self.init(files)
+    }
+}
