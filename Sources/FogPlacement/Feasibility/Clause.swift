@@ -1,0 +1,98 @@
+/// One check that stands between a task and a node, in the order in which the checks are made.
+///
+/// The raw values are stable: scripts and the API switch on them.
+package enum Clause: String, Hashable, Sendable, Codable, CaseIterable, Comparable {
+    /// The registry gives the node nothing new.
+    case nodeState = "node_state"
+    /// The machine's owner does not want work now.
+    case allowance
+    case profile
+    case cpu, memory, disk, gpu
+    /// As many tasks as the node takes at once.
+    case slots
+    /// One entry of `requires`.
+    case requires
+    case region, latency, price, trust, exclude
+    /// The key of a private job is not sealed to the node.
+    case sealed
+    /// The node will probably leave before a task of class S or A is done.
+    case availability
+    /// The task failed there by the host's fault.
+    case triedBefore = "tried_before"
+    /// The node's owner holds another copy of the task.
+    case ownerHasCopy = "owner_has_copy"
+
+    // What stands against the shape as a whole.
+    /// Fewer owners than copies.
+    case needsMoreOwners = "needs_more_owners"
+    case maxParallel = "max_parallel"
+    case noNodes = "no_nodes"
+
+    /// Whether it is about the shape and not about single nodes.
+    package var concernsShape: Bool { self >= .needsMoreOwners }
+
+    /// 0 for the first check.
+    var position: Int {
+        switch self {
+        case .nodeState: 0
+        case .allowance: 1
+        case .profile: 2
+        case .cpu: 3
+        case .memory: 4
+        case .disk: 5
+        case .gpu: 6
+        case .slots: 7
+        case .requires: 8
+        case .region: 9
+        case .latency: 10
+        case .price: 11
+        case .trust: 12
+        case .exclude: 13
+        case .sealed: 14
+        case .availability: 15
+        case .triedBefore: 16
+        case .ownerHasCopy: 17
+        case .needsMoreOwners: 18
+        case .maxParallel: 19
+        case .noNodes: 20
+        }
+    }
+
+    package static func < (first: Clause, second: Clause) -> Bool { first.position < second.position }
+}
+
+/// Whether waiting can help.
+package enum Permanence: String, Hashable, Sendable, Codable, CaseIterable {
+    /// Not on this node as it is, however long the task waits.
+    case never
+    /// The node is busy, closed or away.
+    case notNow = "not_now"
+}
+
+/// A check that a node fails, in words.
+package struct FailedCheck: Hashable, Sendable, Codable {
+    package var clause: Clause
+    package var permanence: Permanence
+    /// What the node has: `2GiB`, `1GiB free now`, `keyboard used 12 s ago`.
+    package var found: String
+    /// What the task wants: `4GiB`, `at most 50ms`.
+    package var wanted: String
+
+    package init(_ clause: Clause, _ permanence: Permanence, found: String, wanted: String) {
+        self.clause = clause
+        self.permanence = permanence
+        self.found = found
+        self.wanted = wanted
+    }
+
+    /// One clause of a sentence: `memory 2GiB, wanted 4GiB`.
+    package var text: String {
+        switch clause {
+        case .nodeState, .allowance, .exclude, .sealed, .triedBefore, .ownerHasCopy: found
+        case .requires: "\(found), wanted \(wanted)"
+        case .needsMoreOwners: "owners: has \(found), needs \(wanted)"
+        case .maxParallel, .noNodes: found
+        default: "\(clause.rawValue) \(found), wanted \(wanted)"
+        }
+    }
+}

@@ -1,0 +1,138 @@
+internal import FogCore
+
+extension Feasibility {
+    /// A finding in words.
+    static func check(
+        _ clause: Clause, _ permanence: Permanence, requirement: Int, of shape: TaskShape, on site: Site,
+        now: Timestamp
+    ) -> FailedCheck {
+        let node = site.node, constraints = shape.constraints
+        func failed(_ found: String, _ wanted: String) -> FailedCheck {
+            FailedCheck(clause, permanence, found: found, wanted: wanted)
+        }
+        switch clause {
+        case .nodeState: return failed(stateWords(node.state, now: now), NodeState.ready.word)
+        case .allowance: return failed(allowanceWords(node.allowance, now: now), "open")
+        case .profile: return failed(profileWords(constraints.profile, node), constraints.profile)
+        case .cpu, .memory, .disk, .gpu:
+            return failed(
+                amountWords(clause, permanence, site), quantity(clause, Amounts(shape.demand)))
+        case .slots: return failed("0 free", "1")
+        case .requires:
+            let wanted = constraints.requires[requirement]
+            return failed(requirementWords(wanted, node), wanted.text)
+        case .region:
+            return failed(node.report.region.isEmpty ? "unknown" : node.report.region, constraints.region ?? "")
+        case .latency:
+            return failed(
+                node.latency.map(\.description) ?? "not measured yet", "at most \(constraints.maxLatency ?? .zero)")
+        case .price:
+            return failed("\(node.asks.core) a core-hour", "at most \(constraints.maxPrice ?? .zero)")
+        case .trust: return failed(decimal(node.trust), "at least \(decimal(constraints.minTrust))")
+        case .exclude:
+            let byName = constraints.exclude.contains(node.name)
+            return failed("excluded by the job (\(byName ? node.name : "owner:" + node.owner))", "not excluded")
+        case .sealed: return failed("the job key is not sealed to it", "sealed")
+        case .availability:
+            return failed("about \((node.availability ?? .zero).brief) left", shape.demand.time.description)
+        case .triedBefore: return failed("the task failed here before", "another node")
+        case .ownerHasCopy: return failed("owner \(node.owner) has a copy already", "another owner")
+        case .needsMoreOwners, .maxParallel, .noNodes: return failed("", "")
+        }
+    }
+
+    /// A name under which nodes are counted together: `memory`, `memory busy`, `on battery`, `without ffmpeg`.
+    static func label(
+        _ clause: Clause, _ permanence: Permanence, requirement: Int, of shape: TaskShape, on node: NodeRecord
+    ) -> String {
+        switch clause {
+        case .nodeState: node.state.word
+        case .allowance: node.allowance.reason.isEmpty ? generalLabel(.allowance) : node.allowance.reason
+        case .requires: "without \(shape.constraints.requires[requirement].text)"
+        case .cpu, .memory, .disk, .gpu: permanence == .never ? clause.rawValue : clause.rawValue + " busy"
+        case .latency: permanence == .never ? "latency" : "latency not measured"
+        default: generalLabel(clause)
+        }
+    }
+
+    /// The clause's own name, whatever the node.
+    static func generalLabel(_ clause: Clause) -> String {
+        switch clause {
+        case .nodeState: "not ready"
+        case .allowance: "closed by the owner"
+        case .slots: "no free slot"
+        case .requires: "missing requirement"
+        case .trust: "reputation"
+        case .exclude: "excluded"
+        case .sealed: "job key not sealed"
+        case .availability: "leaving too soon"
+        case .triedBefore: "failed there before"
+        case .ownerHasCopy: "owner has a copy"
+        case .needsMoreOwners: "too few owners"
+        case .maxParallel: "max_parallel reached"
+        case .noNodes: "no node is enrolled"
+        case .profile, .cpu, .memory, .disk, .gpu, .region, .latency, .price: clause.rawValue
+        }
+    }
+
+    /// `512MiB`, `0.5`, `2`.
+    static func quantity(_ clause: Clause, _ amounts: Amounts) -> String {
+        switch clause {
+        case .cpu: Millicores(amounts.cpu).description
+        case .memory: ByteCount(amounts.memory).description
+        case .disk: ByteCount(amounts.disk).description
+        default: String(amounts.gpu)
+        }
+    }
+
+    /// To three places: no Foundation here, and trust is not finer.
+    static func decimal(_ value: Double) -> String {
+        guard value.isFinite, abs(value) < 1e6 else { return "\(value)" }
+        // Rounded down, so that 0.8999 never reads 0.9; the summand undoes what 0.57 x 1000 loses in binary.
+        let thousandths = Int64((value * 1000 + 1e-6).rounded(.down))
+        return Millicores(thousandths).description
+    }
+
+    private static func stateWords(_ state: NodeState, now: Timestamp) -> String {
+        guard case .probation(let until) = state, until > now else { return state.word }
+        return "\(state.word) for \((until - now).brief)"
+    }
+
+    private static func allowanceWords(_ allowance: Allowance, now: Timestamp) -> String {
+        let reason = allowance.reason.isEmpty ? allowance.state.rawValue : allowance.reason
+        guard let resumes = allowance.resumesAt, resumes > now else { return reason }
+        return "\(reason) (resumes in \((resumes - now).brief))"
+    }
+
+    private static func profileWords(_ profile: String, _ node: NodeRecord) -> String {
+        if node.report.profiles.contains(profile) {
+            return "only \((node.allowance.profileCeiling ?? []).joined(separator: ", ")) by the owner's choice"
+        }
+        let missing = node.report.missingIsolation
+        let reason = missing.isEmpty ? "" : " (cannot: \(missing.joined(separator: ", ")))"
+        return "only \(node.report.profiles.joined(separator: ", "))\(reason)"
+    }
+
+    private static func amountWords(_ clause: Clause, _ permanence: Permanence, _ site: Site) -> String {
+        guard permanence == .never else { return "\(quantity(clause, site.free)) free now" }
+        let report = site.node.report
+        let machine = Amounts(
+            cpu: report.cpu, memory: report.memory, disk: report.disk, gpu: report.gpu, slots: 0)
+        let own = quantity(clause, machine), allowed = quantity(clause, site.total)
+        return own == allowed ? own : "\(allowed) of \(own) by the owner's cap"
+    }
+
+    private static func requirementWords(_ requirement: Requirement, _ node: NodeRecord) -> String {
+        switch requirement {
+        case .architecture: return "arch:\(node.report.architecture)"
+        case .label:
+            return node.report.labels.isEmpty
+                ? "no labels" : "labels \(node.report.labels.sorted().joined(separator: ", "))"
+        case .node: return "node:\(node.name)"
+        case .owner: return "owner:\(node.owner)"
+        case .program(let name, _, _):
+            guard let version = node.report.programs[name] else { return "no \(name)" }
+            return version.isEmpty ? "\(name) of unknown version" : "\(name) \(version)"
+        }
+    }
+}
