@@ -1,0 +1,157 @@
+package import FogCore
+
+/// What the audit asks of a log. The raw value is the name in reports.
+package enum AuditCheck: String, Sendable, CaseIterable {
+    /// Every record decodes, and encodes to the same bytes.
+    case decodes = "records_decode"
+    /// Sequence numbers run from 0 without a gap, in the row and in the record.
+    case dense = "sequence_dense"
+    /// Each record carries the leaf hash of the one before; the first, the ledger's origin.
+    case chain = "previous_hash"
+    /// The stored hash is the leaf hash of the stored bytes.
+    case storedHash = "stored_hash"
+    /// Ledger time rises strictly.
+    case time = "time_rises"
+    /// A linked chain is there whole.
+    case linked = "chains_whole"
+    /// Accounts are opened once and before use; units and kinds allow the transfer.
+    case accounts = "accounts"
+    /// The counters after each record are what the record says.
+    case counters = "counters"
+    /// No account passes its floor, at any step.
+    case floors = "floors"
+    /// Recorded debits equal recorded credits, posted and pending, in each unit, after every record.
+    case sums = "sums"
+    /// A pending transfer ends once, for no more than it holds, not after its time.
+    case pendings = "pending_life"
+    /// No transfer id stands twice.
+    case uniqueIDs = "ids_unique"
+    /// Derived ids derive again.
+    case derivedIDs = "ids_derived"
+    /// At most one post a subject.
+    case singlePayment = "single_payment"
+    /// Each post and each issue cites evidence that is present and holds.
+    case evidence = "evidence"
+    /// A closed account holds nothing and stays closed.
+    case closed = "closed_accounts"
+    /// Whose work is over has no open escrow.
+    case escrows = "escrow_closed"
+    /// Keys are enrolled once, and changed only while they live.
+    case keys = "keys"
+    case projectedAccounts = "projection_accounts"
+    case projectedPendings = "projection_pendings"
+    case projectedKeys = "projection_keys"
+    /// Count, hash and time of the stored end are the log's.
+    case projectedHead = "projection_head"
+
+    /// Judged when the whole log was read: its sequence number says which record a row came from, not which is bad.
+    var isOfTheEnd: Bool {
+        switch self {
+        case .escrows, .projectedAccounts, .projectedPendings, .projectedKeys, .projectedHead: true
+        default: false
+        }
+    }
+
+    /// What a record of newer software can change behind our back: no longer judged after the first one.
+    var needsEveryRecord: Bool {
+        switch self {
+        case .decodes, .dense, .chain, .storedHash, .time: false
+        default: true
+        }
+    }
+}
+
+/// The answer of one check.
+package struct AuditFinding: Hashable, Sendable {
+    package enum Verdict: String, Sendable {
+        case ok
+        case failed
+        /// Records of newer software stand before; this version cannot tell.
+        case unjudged
+    }
+
+    package let check: AuditCheck
+    package internal(set) var verdict: Verdict
+    /// Where it failed first; nil while it has not, or where no record is at fault.
+    package internal(set) var sequence: UInt64?
+    package internal(set) var expected: String
+    package internal(set) var found: String
+    /// How often it failed; the first is told.
+    package internal(set) var failures: Int
+}
+
+/// What an audit found.
+package struct AuditReport: Hashable, Sendable {
+    package enum Verdict: String, Sendable {
+        case clean
+        case tampered
+        /// Nothing wrong as far as this version can read.
+        case newerSoftware = "newer_software"
+    }
+
+    package let findings: [AuditFinding]
+    package let head: LedgerHead
+
+    package var records: UInt64 { head.count }
+    package var ok: Bool { verdict == .clean }
+
+    package var verdict: Verdict {
+        if findings.contains(where: { $0.verdict == .failed }) { return .tampered }
+        return findings.allSatisfy { $0.verdict == .ok } ? .clean : .newerSoftware
+    }
+
+    package subscript(_ check: AuditCheck) -> AuditFinding? { findings.first { $0.check == check } }
+
+    /// The failed checks.
+    package var failed: [AuditFinding] { findings.filter { $0.verdict == .failed } }
+
+    /// The first record that breaks something; where only tables differ from the log, the record that last wrote to the
+    /// first of the differing rows.
+    package var firstBadSequence: UInt64? {
+        failed.filter { !$0.check.isOfTheEnd }.compactMap(\.sequence).min() ?? failed.compactMap(\.sequence).min()
+    }
+
+    package var json: JSON {
+        .object([
+            "verdict": .string(verdict.rawValue),
+            "ok": .bool(ok),
+            "records": .integer(Int64(clamping: records)),
+            "head": .string(head.hash.description),
+            "time": .string(head.time.description),
+            "first_bad_sequence": firstBadSequence.map { .integer(Int64(clamping: $0)) } ?? .null,
+            "checks": .array(
+                findings.map { finding in
+                    .object([
+                        "name": .string(finding.check.rawValue),
+                        "verdict": .string(finding.verdict.rawValue),
+                        "first_bad_sequence": finding.sequence.map { .integer(Int64(clamping: $0)) } ?? .null,
+                        "expected": finding.verdict == .ok ? nil : .string(finding.expected),
+                        "found": finding.verdict == .ok ? nil : .string(finding.found),
+                        "failures": finding.verdict == .ok ? nil : .integer(Int64(finding.failures)),
+                    ])
+                }),
+        ])
+    }
+
+    /// A line a check, what failed below it, the sum last.
+    package var table: String {
+        let width = AuditCheck.allCases.map(\.rawValue.count).max() ?? 0
+        var lines: [String] = []
+        for finding in findings {
+            let name = finding.check.rawValue + String(repeating: " ", count: width - finding.check.rawValue.count)
+            var line = "\(name)  \(finding.verdict.rawValue)"
+            if finding.verdict != .ok {
+                line += finding.sequence.map { "  at record \($0)" } ?? ""
+                line += finding.failures > 1 ? "  (\(finding.failures) times)" : ""
+            }
+            lines.append(line)
+            if finding.verdict != .ok, !finding.expected.isEmpty || !finding.found.isEmpty {
+                lines.append("  expected  \(finding.expected)")
+                lines.append("  found     \(finding.found)")
+            }
+        }
+        let place = firstBadSequence.map { ", first bad record \($0)" } ?? ""
+        lines.append("\(verdict.rawValue): \(records) records, head \(head.hash)\(place)")
+        return lines.joined(separator: "\n") + "\n"
+    }
+}

@@ -1,0 +1,215 @@
+internal import FogCore
+
+/// Builds the projections from records alone and notes what does not hold. It shares no arithmetic with ``Ledger``, so
+/// that a mistake there is not repeated here.
+struct Replay: Sendable {
+    /// Something a record breaks.
+    struct Fault {
+        let check: AuditCheck
+        let expected: String
+        let found: String
+    }
+
+    struct Entry {
+        var account: Account
+        /// The counters as the last record says them, right or wrong.
+        var recorded = Counters.zero
+        var lastSequence: UInt64
+    }
+
+    private struct Imbalance { var posted: Int128 = 0, pending: Int128 = 0 }
+
+    private enum Life { case plain, pending(TransferKind?) }
+
+    private(set) var accounts: [AccountID: Entry] = [:]
+    private(set) var pendings: [TransferID: Pending] = [:]
+    private(set) var keys: [KeyID: EnrolledKey] = [:]
+    /// Every transfer id so far: the one thing that grows with the log, by some 40 bytes a transfer.
+    private var ids: [TransferID: Life] = [:]
+    private var paid: Set<SubjectID> = []
+    private var imbalance: [LedgerUnit: Imbalance] = [:]
+    private(set) var faults: [Fault] = []
+
+    /// Takes the faults of the records since the last call.
+    mutating func takeFaults() -> [Fault] {
+        guard !faults.isEmpty else { return [] }
+        defer { faults.removeAll() }
+        return faults
+    }
+
+    mutating func apply(_ record: LedgerRecord) {
+        switch record.body {
+        case .transfer(let transfer, let debitAfter, let creditAfter):
+            apply(transfer, debitAfter, creditAfter, of: record)
+        case .accountOpened(let opening): open(opening, record)
+        case .accountClosed(let id, let after): close(id, after, record)
+        case .keyEnrolled(let enrolment):
+            let id = enrolment.key.id
+            if keys[id] != nil { fault(.keys, "key \(id) enrolled once", "enrolled again") }
+            if accounts[enrolment.owner] == nil { fault(.keys, "an owner account", "unknown \(enrolment.owner)") }
+            keys[id] = EnrolledKey(key: enrolment.key, owner: enrolment.owner, roles: enrolment.roles)
+        case .rolesSet(let id, let roles):
+            requireLive(id)
+            keys[id]?.roles = roles
+        case .keyRevoked(let id):
+            requireLive(id)
+            keys[id]?.isRevoked = true
+        case .unrecognised: return
+        }
+    }
+
+    private mutating func fault(_ check: AuditCheck, _ expected: String, _ found: String) {
+        faults.append(Fault(check: check, expected: expected, found: found))
+    }
+
+    private mutating func requireLive(_ id: KeyID) {
+        guard let key = keys[id] else { return fault(.keys, "an enrolled key", "unknown \(id)") }
+        if key.isRevoked { fault(.keys, "a live key", "revoked \(id)") }
+    }
+
+    // MARK: - Accounts
+
+    private mutating func open(_ opening: AccountOpening, _ record: LedgerRecord) {
+        guard accounts[opening.id] == nil else {
+            return fault(.accounts, "account \(opening.id) opened once", "opened again")
+        }
+        let account = Account(id: opening.id, kind: opening.kind, unit: opening.unit, owner: opening.owner)
+        accounts[opening.id] = Entry(account: account, lastSequence: record.sequence)
+    }
+
+    private mutating func close(_ id: AccountID, _ after: Counters, _ record: LedgerRecord) {
+        guard var entry = accounts[id] else { return fault(.accounts, "an open account", "unknown \(id)") }
+        let account = entry.account
+        if account.isClosed { fault(.closed, "account \(id) closed once", "closed again") }
+        if account.kind.isSystem { fault(.closed, "system accounts stay open", "\(account.kind) closed") }
+        if account.counters.creditsPosted != account.counters.debitsPosted || account.openPendings != 0 {
+            fault(.closed, "balance 0, no pending", "balance \(account.balance), \(account.openPendings) pending")
+        }
+        if account.counters != after { fault(.counters, "\(account.counters)", "\(after)") }
+        entry.account.isClosed = true
+        entry.lastSequence = record.sequence
+        weigh(account.unit, from: entry.recorded, to: after)
+        entry.recorded = after
+        accounts[id] = entry
+        checkSums(account.unit)
+    }
+
+    // MARK: - Transfers
+
+    private mutating func apply(
+        _ transfer: Transfer, _ debitAfter: Counters, _ creditAfter: Counters, of record: LedgerRecord
+    ) {
+        checkIdentity(transfer, record)
+        let resolved = life(of: transfer, record)
+        guard var debit = accounts[transfer.debit], var credit = accounts[transfer.credit] else {
+            let missing = accounts[transfer.debit] == nil ? transfer.debit : transfer.credit
+            return fault(.accounts, "two open accounts", "unknown \(missing)")
+        }
+        checkAccounts(transfer, debit.account, credit.account)
+        let reserved = transfer.kind == .pending ? transfer.amount.micro : 0
+        let released = resolved?.amount.micro ?? 0
+        let posted = transfer.kind == .pending ? 0 : transfer.amount.micro
+        var overflow = false
+        func add(_ counter: inout Int64, _ amount: Int64, _ taken: Int64 = 0) {
+            let sum = Int128(counter) + Int128(amount) - Int128(taken)
+            overflow = overflow || sum < 0 || sum > Int128(Int64.max)
+            counter = Int64(clamping: sum)
+        }
+        add(&debit.account.counters.debitsPending, reserved, released)
+        add(&debit.account.counters.debitsPosted, posted)
+        add(&credit.account.counters.creditsPending, reserved, released)
+        add(&credit.account.counters.creditsPosted, posted)
+        let opened: Int32 = (transfer.kind == .pending ? 1 : 0) - (resolved == nil ? 0 : 1)
+        debit.account.openPendings += opened
+        credit.account.openPendings += opened
+        if overflow { fault(.counters, "counters from 0 to 2^63 - 1", "outside after \(transfer.amount)") }
+        if debit.account.counters != debitAfter { fault(.counters, "debit \(debit.account.counters)", "\(debitAfter)") }
+        if credit.account.counters != creditAfter {
+            fault(.counters, "credit \(credit.account.counters)", "\(creditAfter)")
+        }
+        if debit.account.headroom < 0 {
+            fault(.floors, "at least \(Credits(micro: debit.account.kind.floor))", "\(debit.account.balance)")
+        }
+        weigh(transfer.unit, from: debit.recorded, to: debitAfter)
+        weigh(transfer.unit, from: credit.recorded, to: creditAfter)
+        (debit.recorded, credit.recorded) = (debitAfter, creditAfter)
+        (debit.lastSequence, credit.lastSequence) = (record.sequence, record.sequence)
+        accounts[transfer.debit] = debit
+        accounts[transfer.credit] = credit
+        checkSums(transfer.unit)
+    }
+
+    private mutating func checkIdentity(_ transfer: Transfer, _ record: LedgerRecord) {
+        let life = transfer.kind == .pending ? Life.pending(nil) : .plain
+        if ids.updateValue(life, forKey: transfer.id) != nil {
+            fault(.uniqueIDs, "id \(transfer.id) once", "again as \(transfer.kind)")
+        }
+        if let ordinal = transfer.ordinal,
+            !transfer.id.derives(from: transfer.kind, subject: record.subject, ordinal: ordinal)
+        {
+            fault(.derivedIDs, "an id of \(transfer.kind), \(record.subject), \(ordinal)", "\(transfer.id)")
+        }
+        if transfer.kind == .post, record.subject != .none, !paid.insert(record.subject).inserted {
+            fault(.singlePayment, "one post for \(record.subject)", "another, of \(transfer.amount)")
+        }
+    }
+
+    private mutating func checkAccounts(_ transfer: Transfer, _ debit: Account, _ credit: Account) {
+        if debit.isClosed || credit.isClosed {
+            fault(.closed, "open accounts", "closed \(debit.isClosed ? debit.id : credit.id)")
+        }
+        if debit.unit != transfer.unit || credit.unit != transfer.unit {
+            fault(.accounts, "unit \(transfer.unit)", "\(debit.unit) and \(credit.unit)")
+        }
+        if debit.id == credit.id { fault(.accounts, "two accounts", "\(debit.id) twice") }
+        if !transfer.kind.allows(debit: debit.kind, credit: credit.kind) {
+            fault(.accounts, "accounts that a \(transfer.kind) allows", "\(debit.kind) to \(credit.kind)")
+        }
+    }
+
+    /// Follows the pending transfer that this one opens or ends; returns the one that it ends.
+    private mutating func life(of transfer: Transfer, _ record: LedgerRecord) -> Pending? {
+        if transfer.kind == .pending {
+            let pending = Pending(transfer, subject: record.subject, sequence: record.sequence)
+            if pending.isOver(at: record.time) { fault(.pendings, "an expiry after \(record.time)", "before it") }
+            pendings[transfer.id] = pending
+            return nil
+        }
+        guard let id = transfer.pending else { return nil }
+        guard let pending = pendings.removeValue(forKey: id) else {
+            var state = "unknown"
+            if case .pending(let ended?) = ids[id] { state = "ended by a \(ended)" }
+            fault(.pendings, "an open pending transfer \(id)", state)
+            return nil
+        }
+        ids[id] = .pending(transfer.kind)
+        if pending.isOver(at: record.time) != (transfer.kind == .expire) {
+            let expires = pending.expires.map(\.description) ?? "never"
+            fault(.pendings, "a \(transfer.kind) that fits expiry \(expires)", "at \(record.time)")
+        }
+        if transfer.amount > pending.amount || (transfer.kind != .post && transfer.amount != .zero) {
+            fault(.pendings, "at most \(transfer.kind == .post ? pending.amount : .zero)", "\(transfer.amount)")
+        }
+        if transfer.debit != pending.debit || transfer.credit != pending.credit || record.subject != pending.subject {
+            fault(.pendings, "the accounts and subject of \(id)", "others")
+        }
+        return pending
+    }
+
+    // MARK: - Sums
+
+    /// Adds what a record says an account changed by.
+    private mutating func weigh(_ unit: LedgerUnit, from old: Counters, to new: Counters) {
+        var sum = imbalance[unit] ?? Imbalance()
+        sum.posted += Int128(new.debitsPosted) - Int128(old.debitsPosted)
+        sum.posted -= Int128(new.creditsPosted) - Int128(old.creditsPosted)
+        sum.pending += Int128(new.debitsPending) - Int128(old.debitsPending)
+        sum.pending -= Int128(new.creditsPending) - Int128(old.creditsPending)
+        imbalance[unit] = sum
+    }
+
+    private mutating func checkSums(_ unit: LedgerUnit) {
+        guard let sum = imbalance[unit], sum.posted != 0 || sum.pending != 0 else { return }
+        fault(.sums, "debits less credits 0", "posted \(sum.posted), pending \(sum.pending) micro of \(unit)")
+    }
+}
