@@ -23,8 +23,9 @@ package protocol Store: Sendable {
     func openAttempts() async throws(StoreFailure) -> [AttemptRecord]
     func nodes() async throws(StoreFailure) -> [NodeRow]
     func principals() async throws(StoreFailure) -> [Principal]
-    /// Accounts that are not closed, open pendings, and the head of the log: what ``Ledger`` needs to go on.
-    func ledgerState() async throws(StoreFailure) -> LedgerState
+    /// Accounts that are not closed, open pendings, keys and the head of the log: what ``Ledger`` needs to go on. Nil
+    /// while the log is empty.
+    func ledgerState() async throws(StoreFailure) -> LedgerProjection?
     func settings() async throws(StoreFailure) -> [String: String]
     func lastEventSequence() async throws(StoreFailure) -> UInt64
 
@@ -57,7 +58,10 @@ package protocol Store: Sendable {
 
     // MARK: Ledger
 
-    func transfer(_ id: TransferID) async throws(StoreFailure) -> Transfer?
+    /// A transfer of the past, with how it was resolved.
+    func transfer(_ id: TransferID) async throws(StoreFailure) -> KnownTransfer?
+    /// Whether a post was made for a subject.
+    func isPaid(_ subject: SubjectID) async throws(StoreFailure) -> Bool
     func account(_ id: AccountID) async throws(StoreFailure) -> Account?
     /// In order of sequence.
     func ledgerRecords(from sequence: UInt64, limit: Int) async throws(StoreFailure) -> [StoredLedgerRecord]
@@ -65,8 +69,8 @@ package protocol Store: Sendable {
     func ledgerRecords(of account: AccountID, before sequence: UInt64?, limit: Int) async throws(StoreFailure)
         -> [StoredLedgerRecord]
     func evidence(_ digest: Digest) async throws(StoreFailure) -> EvidenceDocument?
-    /// Every row of the ledger's projections, for the audit to compare.
-    func ledgerProjection() async throws(StoreFailure) -> LedgerProjection
+    /// Every row of the ledger's projections, sorted, for the audit to compare. Nil while the log is empty.
+    func ledgerProjection() async throws(StoreFailure) -> LedgerProjection?
 
     // MARK: Housekeeping
 
@@ -99,6 +103,7 @@ package struct JobFilter: Hashable, Sendable {
     package var name: String?
     /// Only jobs older than this one (a page's cursor).
     package var before: JobID?
+    /// At least 0.
     package var limit: Int
     private var labelName: String?
     private var labelValue = ""
@@ -210,9 +215,24 @@ package enum CommitResult: Hashable, Sendable {
     case refused(String)
 }
 
+/// A row of the log as it lies in the store.
+package struct StoredLedgerRecord: Hashable, Sendable {
+    package let sequence: UInt64
+    package let bytes: [UInt8]
+    /// The leaf hash that was stored beside the bytes.
+    package let hash: Digest
+
+    package init(sequence: UInt64, bytes: [UInt8], hash: Digest) {
+        self.sequence = sequence
+        self.bytes = bytes
+        self.hash = hash
+    }
+}
+
 /// The storage failed; what was asked did not happen.
 package struct StoreFailure: CodedFailure, Equatable {
-    /// `disk_full`, `read_only`, `corrupt`, `newer_schema`, `locked`, `io`, `unexpected`.
+    /// `disk_full`, `read_only`, `corrupt`, `newer_schema`, `locked`, `overloaded`, `io`, `unexpected`; of the files
+    /// beside the database also `bad_name`, `bad_digest`, `too_large`, `wrong_offset`, `not_found`.
     package let code: String
     package let message: String
 

@@ -1,0 +1,106 @@
+package import FogCore
+internal import Glibc
+internal import Synchronization
+
+/// What running tasks print, while it comes: one file an attempt and stream, `logs/<job>/<number>.<token>.stdout`.
+///
+/// A log has no gaps, so a reader can follow it by its offset. Chunks may come twice (a worker repeats what was not
+/// answered): what is there already is passed over. Not flushed: the end of an attempt vouches for the digest.
+package final class LogFiles: Sendable {
+    /// The most bytes that a stream keeps; the rest is dropped.
+    package let sizeLimit: Int64
+    private let folder: String
+    private let writing = Mutex(())
+    /// Bytes read at a time.
+    package static let readLimit = 4 << 20
+
+    /// - Parameter folder: is made when there is none; its parent must be there.
+    package init(folder: String, sizeLimit: ByteCount = .mebibytes(16)) throws(StoreFailure) {
+        self.folder = folder + "/logs"
+        self.sizeLimit = sizeLimit.bytes
+        try Folder.make(folder)
+        try Folder.make(self.folder)
+    }
+
+    private func path(_ attempt: AttemptID, _ stream: LogStream) -> String {
+        "\(folder)/\(attempt.task.job)/\(attempt.task.number).\(attempt.token).\(stream.rawValue)"
+    }
+
+    /// Adds a chunk that begins at an offset of the stream.
+    ///
+    /// - Returns: the size now, which is where the next chunk belongs. It stops growing at ``sizeLimit``.
+    /// - Throws: `wrong_offset` naming the true size when bytes between are missing.
+    @discardableResult
+    package func append(
+        _ bytes: [UInt8], to attempt: AttemptID, stream: LogStream, at offset: Int64
+    ) throws(StoreFailure) -> Int64 {
+        let path = path(attempt, stream)
+        // One lock for all: a write is a copy into the page cache.
+        let result = writing.withLock { _ in
+            Result { () throws(StoreFailure) in try self.append(bytes, path: path, at: offset) }
+        }
+        return try result.get()
+    }
+
+    private func append(_ bytes: [UInt8], path: String, at offset: Int64) throws(StoreFailure) -> Int64 {
+        try Folder.make(Folder.parent(of: path))
+        let file = try File(path, O_RDWR | O_CREAT)
+        let size = try file.size
+        guard offset >= 0, offset <= size else {
+            throw StoreFailure("wrong_offset", "\(path): has \(size) bytes; the chunk began at \(offset)")
+        }
+        let fresh = bytes.dropFirst(Int(size - offset)).prefix(Int(max(0, sizeLimit - size)))
+        guard !fresh.isEmpty else { return size }
+        do throws(StoreFailure) {
+            try file.write(fresh, at: size)
+        } catch {
+            try? file.truncate(to: size)
+            throw error
+        }
+        return size + Int64(fresh.count)
+    }
+
+    /// 0 when nothing came yet.
+    package func size(_ attempt: AttemptID, stream: LogStream) throws(StoreFailure) -> Int64 {
+        do throws(StoreFailure) {
+            return try File(path(attempt, stream), O_RDONLY).size
+        } catch {
+            if error.code == "not_found" { return 0 }
+            throw error
+        }
+    }
+
+    /// At most `count` bytes (and at most ``readLimit``) from an offset; fewer, or none, at the end so far.
+    package func read(
+        _ attempt: AttemptID, stream: LogStream, at offset: Int64, count: Int
+    ) throws(StoreFailure) -> [UInt8] {
+        guard offset >= 0, count > 0 else { return [] }
+        do throws(StoreFailure) {
+            let file = try File(path(attempt, stream), O_RDONLY)
+            let left = max(0, try file.size - offset)
+            return try file.read(at: offset, count: Int(min(left, Int64(min(count, Self.readLimit)))))
+        } catch {
+            if error.code == "not_found" { return [] }
+            throw error
+        }
+    }
+
+    /// Removes all logs of a job; one that has none is no failure.
+    package func delete(job: JobID) throws(StoreFailure) {
+        let path = "\(folder)/\(job)"
+        guard let stream = opendir(path) else {
+            if errno == ENOENT { return }
+            throw Folder.failure("could not be opened", path)
+        }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+                tuple.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            }
+            if Folder.isPlain(name) { names.append(name) }
+        }
+        closedir(stream)
+        for name in names { try Folder.remove("\(path)/\(name)") }
+        guard rmdir(path) == 0 || errno == ENOENT else { throw Folder.failure("could not be removed", path) }
+    }
+}

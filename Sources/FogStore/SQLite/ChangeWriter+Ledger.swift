@@ -1,0 +1,132 @@
+internal import FogCore
+internal import FogLedger
+
+/// The log, its projections and the evidence.
+extension ChangeWriter {
+    /// Equal digests mean equal documents, so the first row stays.
+    func write(_ document: EvidenceDocument) throws {
+        var insert = try Prepared(
+            database, "INSERT INTO evidence_documents VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+        insert.bind(document.digest)
+        insert.bind(Int(document.kind.rawValue))
+        insert.bind(document.bytes)
+        try insert.run()
+    }
+
+    func write(_ change: LedgerChange) throws {
+        var expected = try newestSequence().map { $0 + 1 } ?? 0
+        for row in change.rows {
+            guard row.record.sequence == expected else {
+                throw Refusal(Guard.notNext(row.record.sequence, expected: expected))
+            }
+            expected += 1
+            try write(row)
+        }
+        for account in change.accounts { try write(account) }
+        for key in change.keys { try write(key) }
+        for pending in change.pendingOpened { try open(pending) }
+        for resolution in change.pendingResolved { try resolve(resolution) }
+    }
+
+    private func write(_ row: LedgerRow) throws {
+        let record = row.record
+        var insert = try Prepared(database, "INSERT INTO ledger_records VALUES (?, ?, ?)")
+        insert.bind(record.sequence)
+        insert.bind(row.hash)
+        insert.bind(row.bytes)
+        try insert.run()
+        for account in record.accounts {
+            var entry = try Prepared(database, "INSERT INTO ledger_account_records VALUES (?, ?)")
+            entry.bind(account)
+            entry.bind(record.sequence)
+            try entry.run()
+        }
+        guard let transfer = record.transfer else { return }
+        var known = try Prepared(database, "INSERT INTO ledger_transfers VALUES (?, ?, NULL)")
+        known.bind(transfer.id)
+        known.bind(record.sequence)
+        try known.run()
+        guard record.pays else { return }
+        var paid = try Prepared(database, "INSERT INTO ledger_paid VALUES (?, ?)")
+        paid.bind(record.subject)
+        paid.bind(record.sequence)
+        try paid.run()
+    }
+
+    private static let upsertAccount = """
+        INSERT INTO ledger_accounts VALUES (\(marks(10))) ON CONFLICT DO UPDATE SET kind = excluded.kind, \
+        unit = excluded.unit, owner = excluded.owner, debits_pending = excluded.debits_pending, \
+        debits_posted = excluded.debits_posted, credits_pending = excluded.credits_pending, \
+        credits_posted = excluded.credits_posted, open_pendings = excluded.open_pendings, closed = excluded.closed
+        """
+
+    private func write(_ account: Account) throws {
+        var upsert = try Prepared(database, Self.upsertAccount)
+        upsert.bind(account.id)
+        upsert.bind(Int(account.kind.rawValue))
+        upsert.bind(Int(account.unit.rawValue))
+        upsert.bind(account.owner)
+        upsert.bind(account.counters.debitsPending)
+        upsert.bind(account.counters.debitsPosted)
+        upsert.bind(account.counters.creditsPending)
+        upsert.bind(account.counters.creditsPosted)
+        upsert.bind(Int(account.openPendings))
+        upsert.bind(account.isClosed)
+        try upsert.run()
+    }
+
+    private func write(_ key: EnrolledKey) throws {
+        var upsert = try Prepared(
+            database,
+            """
+            INSERT INTO ledger_keys VALUES (\(marks(4))) ON CONFLICT DO UPDATE SET owner = excluded.owner, \
+            roles = excluded.roles, revoked = excluded.revoked
+            """)
+        upsert.bind(key.key)
+        upsert.bind(key.owner)
+        upsert.bind(Int64(key.roles.rawValue))
+        upsert.bind(key.isRevoked)
+        try upsert.run()
+    }
+
+    private static let insertPending = "INSERT INTO ledger_pendings VALUES (\(marks(8)))"
+
+    private func open(_ pending: Pending) throws {
+        var insert = try Prepared(database, Self.insertPending)
+        insert.bind(pending.id)
+        insert.bind(pending.debit)
+        insert.bind(pending.credit)
+        insert.bind(pending.amount)
+        insert.bind(Int(pending.unit.rawValue))
+        insert.bind(pending.subject)
+        insert.bind(pending.expires)
+        insert.bind(pending.sequence)
+        try insert.run()
+    }
+
+    private func resolve(_ resolution: PendingResolution) throws {
+        var mark = try Prepared(database, "UPDATE ledger_transfers SET resolution = ? WHERE id = ?")
+        mark.bind(Int(resolution.kind.rawValue))
+        mark.bind(resolution.pending)
+        try mark.run()
+        var remove = try Prepared(database, "DELETE FROM ledger_pendings WHERE id = ?")
+        remove.bind(resolution.pending)
+        guard try remove.run() == 1 else { throw Refusal(Guard.notPending(resolution.pending)) }
+    }
+}
+
+extension LedgerRecord {
+    /// The accounts that the record names, each once.
+    var accounts: [AccountID] {
+        switch body {
+        case .transfer(let transfer, _, _): [transfer.debit, transfer.credit]
+        case .accountOpened(let opening): [opening.id]
+        case .accountClosed(let id, _): [id]
+        case .keyEnrolled(let enrolment): [enrolment.owner]
+        case .rolesSet, .keyRevoked, .unrecognised: []
+        }
+    }
+
+    /// Whether it is the one payment of its subject.
+    var pays: Bool { transfer?.kind == .post && subject != .none }
+}

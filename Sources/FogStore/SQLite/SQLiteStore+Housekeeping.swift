@@ -1,0 +1,155 @@
+internal import CFogSQLite
+package import FogCore
+internal import FogJobs
+internal import GRDB
+internal import Glibc
+
+extension SQLiteStore {
+    package func prune(endedBefore: Timestamp, unusedBefore: Timestamp, limit: Int) async throws(StoreFailure)
+        -> [Digest]
+    {
+        for job in try await ended(before: endedBefore, limit: limit) {
+            // A job may have a million tasks: it goes in pieces, a short transaction each, so that commits pass
+            // between them. Its own row goes last, so that a crash in the middle leaves it to the next prune.
+            for part in Pruner.parts {
+                while try await write({ try Pruner.remove(part, of: job, $0) }) {}
+            }
+            try await write { try Pruner.remove(job, $0) }
+        }
+        return try await write { try Pruner.removeUnused(before: unusedBefore, $0) }
+    }
+
+    private func ended(before: Timestamp, limit: Int) async throws(StoreFailure) -> [JobID] {
+        try await read { database in
+            var query = try Prepared(
+                database, "SELECT id FROM jobs WHERE settled = 1 AND finished_at < ? ORDER BY finished_at LIMIT ?")
+            query.bind(before)
+            query.bind(max(0, limit))
+            return try query.all { try $0.id() }
+        }
+    }
+
+    /// - Throws: `exists` when there is a file at the path already.
+    package func backup(to path: String) async throws(StoreFailure) {
+        // Made first and private: the copy holds everything the store does.
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            if errno == EEXIST { throw StoreFailure("exists", "\(path): is there already; name a new file") }
+            throw Folder.failure("could not be made", path)
+        }
+        Glibc.close(descriptor)
+        do {
+            // VACUUM INTO copies one snapshot into an empty file. It wants a connection without a transaction.
+            try await read(inTransaction: false) { database in
+                var copy = try Prepared(database, "VACUUM INTO ?")
+                copy.bind(path)
+                try copy.run()
+            }
+            try Folder.sync(file: path)
+            try Folder.sync(Folder.parent(of: path))
+        } catch {
+            unlink(path)
+            throw error
+        }
+    }
+
+    /// What SQLite itself finds wrong in the file; empty when nothing is. Reads all of it.
+    package func integrityComplaints() async throws(StoreFailure) -> [String] {
+        try await read { database in
+            try Prepared(database, "PRAGMA integrity_check(100)").all { $0.text() }.filter { $0 != "ok" }
+        }
+    }
+}
+
+/// Removes history. Never touches a table of the economy.
+enum Pruner {
+    /// Rows removed in one transaction.
+    static let pieceRows = 4096
+
+    enum Part { case events, logs, attempts, tasks, uses }
+
+    /// In the order in which the rows refer to each other.
+    static let parts: [Part] = [.events, .logs, .attempts, .tasks, .uses]
+
+    /// Whether there may be more to remove.
+    static func remove(_ part: Part, of job: JobID, _ database: Database) throws -> Bool {
+        var removed = 0
+        try database.inTransaction(.immediate) {
+            if part == .events { try keepLastEvent(database) }
+            var delete = try Prepared(database, statement(part))
+            delete.bind(job)
+            removed = try delete.run()
+            return .commit
+        }
+        return removed > 0
+    }
+
+    private static func statement(_ part: Part) -> String {
+        switch part {
+        case .events:
+            "DELETE FROM events WHERE sequence IN (SELECT sequence FROM events WHERE job = ? LIMIT \(pieceRows))"
+        case .logs: "DELETE FROM logs WHERE rowid IN (SELECT rowid FROM logs WHERE job = ? LIMIT \(pieceRows))"
+        case .attempts: numbered("attempts")
+        case .tasks: numbered("tasks")
+        case .uses: "DELETE FROM blob_uses WHERE job = ?"
+        }
+    }
+
+    /// These tables have no row id; their rows go by ranges of task numbers.
+    private static func numbered(_ table: String) -> String {
+        """
+        DELETE FROM \(table) WHERE job = ?1 AND number < \
+        (SELECT min(number) FROM \(table) WHERE job = ?1) + \(pieceRows)
+        """
+    }
+
+    static func remove(_ job: JobID, _ database: Database) throws {
+        var delete = try Prepared(database, "DELETE FROM jobs WHERE id = ?")
+        delete.bind(job)
+        try delete.run()
+    }
+
+    /// Uses by no job hold content only for a while; then it goes, unless a job has named it meanwhile.
+    static func removeUnused(before: Timestamp, _ database: Database) throws -> [Digest] {
+        var gone: [Digest] = []
+        try database.inTransaction(.immediate) {
+            var uses = try Prepared(database, "DELETE FROM blob_uses WHERE job = x'' AND at < ?")
+            uses.bind(before)
+            try uses.run()
+            var unused = try Prepared(
+                database,
+                """
+                DELETE FROM blobs WHERE rowid IN (SELECT rowid FROM blobs WHERE created_at < ? \
+                AND NOT EXISTS (SELECT 1 FROM blob_uses WHERE blob_uses.digest = blobs.digest) LIMIT \(pieceRows)) \
+                RETURNING digest, inline
+                """)
+            unused.bind(before)
+            // `inline IS NULL` says 0 here even where it is NULL (SQLite 3.40), so the value itself is asked for.
+            let removed = try unused.all { row in (try row.digest(), row.optional { $0.int64() } == nil) }
+            gone = removed.filter(\.1).map(\.0).sorted()
+            return .commit
+        }
+        return gone
+    }
+
+    // MARK: - The newest event
+
+    private static let eventMark = "event_sequence"
+
+    static func lastEventSequence(_ database: Database) throws -> UInt64 {
+        let newest = try Prepared(database, "SELECT coalesce(max(sequence), 0) FROM events").first { try $0.uint64() }
+        var query = try Prepared(database, "SELECT value FROM marks WHERE name = ?")
+        query.bind(eventMark)
+        return max(newest ?? 0, try query.first { try $0.uint64() } ?? 0)
+    }
+
+    /// A reader's cursor counts on sequence numbers never being given twice, even when the newest events are removed.
+    private static func keepLastEvent(_ database: Database) throws {
+        let last = try lastEventSequence(database)
+        var upsert = try Prepared(
+            database, "INSERT INTO marks VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value")
+        upsert.bind(eventMark)
+        upsert.bind(last)
+        try upsert.run()
+    }
+}

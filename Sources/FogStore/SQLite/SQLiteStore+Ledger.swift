@@ -1,0 +1,135 @@
+package import FogCore
+package import FogLedger
+internal import GRDB
+
+extension SQLiteStore {
+    // MARK: - Content
+
+    package func blob(_ digest: Digest) async throws(StoreFailure) -> BlobRecord? {
+        try await read { database in
+            var query = try Prepared(database, "SELECT size, created_at, inline FROM blobs WHERE digest = ?")
+            query.bind(digest)
+            return try query.first { row in
+                let size = row.int64()
+                let createdAt = row.time()
+                return BlobRecord(
+                    digest: digest, size: size, inline: row.optional { $0.bytes() }, createdAt: createdAt)
+            }
+        }
+    }
+
+    package func mayRead(_ digest: Digest, account: AccountID) async throws(StoreFailure) -> Bool {
+        try await read { database in
+            var query = try Prepared(database, "SELECT 1 FROM blob_uses WHERE digest = ? AND account = ? LIMIT 1")
+            query.bind(digest)
+            query.bind(account)
+            return try query.exists
+        }
+    }
+
+    package func log(_ attempt: AttemptID, stream: LogStream) async throws(StoreFailure) -> [UInt8]? {
+        try await read { database in
+            var query = try Prepared(
+                database, "SELECT bytes FROM logs WHERE job = ? AND number = ? AND token = ? AND stream = ?")
+            query.bind(attempt.task.job)
+            query.bind(attempt.task.number)
+            query.bind(attempt.token)
+            query.bind(stream.rawValue)
+            return try query.first { $0.bytes() }
+        }
+    }
+
+    // MARK: - Ledger
+
+    package func transfer(_ id: TransferID) async throws(StoreFailure) -> KnownTransfer? {
+        try await read { database in
+            var query = try Prepared(
+                database,
+                """
+                SELECT bytes, resolution FROM ledger_transfers JOIN ledger_records USING (sequence) WHERE id = ?
+                """)
+            query.bind(id)
+            guard
+                let (bytes, raw) = try query.first({ row in (row.bytes(), row.optional { $0.int64() }) })
+            else { return nil }
+            return KnownTransfer(
+                try LedgerRecord(decoding: bytes), resolution: try raw.map { try LedgerRows.resolution($0) })
+        }
+    }
+
+    package func isPaid(_ subject: SubjectID) async throws(StoreFailure) -> Bool {
+        try await read { database in
+            var query = try Prepared(database, "SELECT 1 FROM ledger_paid WHERE subject = ?")
+            query.bind(subject)
+            return try query.exists
+        }
+    }
+
+    package func account(_ id: AccountID) async throws(StoreFailure) -> Account? {
+        try await read { database in
+            var query = try Prepared(database, "SELECT \(LedgerRows.account) FROM ledger_accounts WHERE id = ?")
+            query.bind(id)
+            return try query.first(LedgerRows.readAccount)
+        }
+    }
+
+    package func ledgerRecords(from sequence: UInt64, limit: Int) async throws(StoreFailure) -> [StoredLedgerRecord] {
+        try await read { database in
+            var query = try Prepared(
+                database,
+                "SELECT \(LedgerRows.record) FROM ledger_records WHERE sequence >= ? ORDER BY sequence LIMIT ?")
+            query.bind(sequence)
+            query.bind(max(0, limit))
+            return try query.all(LedgerRows.readRecord)
+        }
+    }
+
+    package func ledgerRecords(of account: AccountID, before sequence: UInt64?, limit: Int) async throws(StoreFailure)
+        -> [StoredLedgerRecord]
+    {
+        try await read { database in
+            var query = try Prepared(
+                database,
+                """
+                SELECT \(LedgerRows.record) FROM ledger_account_records JOIN ledger_records USING (sequence) \
+                WHERE account = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?
+                """)
+            query.bind(account)
+            query.bind(sequence ?? .max)
+            query.bind(max(0, limit))
+            return try query.all(LedgerRows.readRecord)
+        }
+    }
+
+    package func evidence(_ digest: Digest) async throws(StoreFailure) -> EvidenceDocument? {
+        try await read { database in
+            var query = try Prepared(
+                database, "SELECT \(LedgerRows.evidence) FROM evidence_documents WHERE digest = ?")
+            query.bind(digest)
+            return try query.first(LedgerRows.readEvidence)
+        }
+    }
+
+    package func ledgerState() async throws(StoreFailure) -> LedgerProjection? {
+        try await read { try Self.projection($0, closedToo: false) }
+    }
+
+    package func ledgerProjection() async throws(StoreFailure) -> LedgerProjection? {
+        try await read { try Self.projection($0, closedToo: true) }
+    }
+
+    private static func projection(_ database: Database, closedToo: Bool) throws -> LedgerProjection? {
+        let last = "SELECT \(LedgerRows.record) FROM ledger_records ORDER BY sequence DESC LIMIT 1"
+        guard let last = try Prepared(database, last).first(LedgerRows.readRecord) else { return nil }
+        let head = LedgerHead(
+            count: last.sequence + 1, hash: last.hash, time: try LedgerRecord(decoding: last.bytes).time)
+        let accounts = "SELECT \(LedgerRows.account) FROM ledger_accounts"
+        let pendings = "SELECT \(LedgerRows.pending) FROM ledger_pendings ORDER BY id"
+        let keys = "SELECT \(LedgerRows.key) FROM ledger_keys ORDER BY key"
+        return LedgerProjection(
+            accounts: try Prepared(database, accounts + (closedToo ? "" : " WHERE closed = 0") + " ORDER BY id")
+                .all(LedgerRows.readAccount),
+            pendings: try Prepared(database, pendings).all(LedgerRows.readPending),
+            keys: try Prepared(database, keys).all(LedgerRows.readKey), head: head)
+    }
+}

@@ -1,0 +1,176 @@
+internal import GRDB
+
+/// The tables, and the guards that hold whoever writes to them.
+///
+/// Ids are their 16 bytes, which are ordered by time, so that new rows land beside each other. Words of closed sets are
+/// text. What only people read, or what is read whole, is compact JSON. Tables of the economy are called `ledger_…` and
+/// `evidence_…`: the audit vouches for exactly these.
+enum Schema {
+    /// "FogS": tells Fog's file from any other SQLite database.
+    static let applicationID: Int32 = 0x466f_6753
+
+    /// Append-only: a step that was released is never edited, the next one follows it.
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1-foundation") { database in
+            for part in [registry, jobs, history, content, economy] { try database.execute(sql: part) }
+        }
+        return migrator
+    }
+
+    private static let registry = """
+        CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE principals (
+            key BLOB PRIMARY KEY CHECK (length(key) = 32), name TEXT NOT NULL, roles TEXT NOT NULL,
+            account BLOB NOT NULL CHECK (length(account) = 16), enrolled_at INTEGER NOT NULL, revoked_at INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE nodes (
+            id BLOB PRIMARY KEY CHECK (length(id) = 16), key BLOB NOT NULL, owner BLOB NOT NULL,
+            enrolled_at INTEGER NOT NULL, standing TEXT NOT NULL, last_seen INTEGER NOT NULL,
+            recent_faults TEXT NOT NULL, probation_until INTEGER, probations INTEGER NOT NULL, trusted INTEGER NOT NULL,
+            report TEXT NOT NULL
+        ) STRICT;
+        """
+
+    /// A job's document stays out of its row, which is written again with every commit that moves the job.
+    private static let jobs = """
+        CREATE TABLE jobs (
+            row INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE CHECK (length(id) = 16), id_text TEXT NOT NULL UNIQUE,
+            name TEXT NOT NULL, account BLOB NOT NULL, submitter BLOB NOT NULL, submitted_at INTEGER NOT NULL,
+            idempotency_key TEXT, document_digest BLOB NOT NULL, file_table BLOB, labels TEXT NOT NULL,
+            priority INTEGER NOT NULL, state TEXT NOT NULL, settled INTEGER NOT NULL, finished_at INTEGER,
+            first_grant_at INTEGER, held TEXT, cancel_reason TEXT, budget INTEGER NOT NULL, spent INTEGER NOT NULL,
+            escrow_open INTEGER NOT NULL, deadline_missed INTEGER NOT NULL, steps TEXT NOT NULL
+        ) STRICT;
+        CREATE UNIQUE INDEX jobs_by_key ON jobs (account, idempotency_key) WHERE idempotency_key IS NOT NULL;
+        CREATE INDEX jobs_by_account ON jobs (account, id);
+        CREATE INDEX jobs_open ON jobs (id) WHERE settled = 0;
+        CREATE INDEX jobs_ended ON jobs (finished_at) WHERE settled = 1;
+        CREATE TABLE job_documents (
+            job INTEGER PRIMARY KEY REFERENCES jobs (row) ON DELETE CASCADE, document TEXT NOT NULL
+        ) STRICT;
+
+        CREATE TABLE tasks (
+            job BLOB NOT NULL REFERENCES jobs (id), number INTEGER NOT NULL, state TEXT NOT NULL,
+            token INTEGER NOT NULL, task_failures INTEGER NOT NULL, host_failures INTEGER NOT NULL,
+            evictions INTEGER NOT NULL, not_before INTEGER, held_reason TEXT, memory INTEGER, checkpoint BLOB,
+            finished_at INTEGER, winner INTEGER, PRIMARY KEY (job, number)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TRIGGER tasks_guard BEFORE UPDATE ON tasks
+        WHEN new.token < old.token OR (old.winner IS NOT NULL AND new.winner IS NOT old.winner)
+            OR (old.state IN ('succeeded', 'failed', 'cancelled', 'skipped') AND new.state <> old.state)
+        BEGIN
+            SELECT CASE
+                WHEN new.token < old.token THEN RAISE(ABORT, 'a task''s fencing token never goes back')
+                WHEN new.state <> old.state AND old.state IN ('succeeded', 'failed', 'cancelled', 'skipped')
+                    THEN RAISE(ABORT, 'a final task never changes its state')
+                ELSE RAISE(ABORT, 'a task has one winner and keeps it') END;
+        END;
+
+        CREATE TABLE attempts (
+            job BLOB NOT NULL, number INTEGER NOT NULL, token INTEGER NOT NULL CHECK (token > 0), node BLOB NOT NULL,
+            payee BLOB NOT NULL, granted_at INTEGER NOT NULL, price_bound INTEGER NOT NULL, ended_at INTEGER,
+            outcome TEXT, exit_code INTEGER, signal INTEGER, detail TEXT, cpu_ns INTEGER, wall_ns INTEGER,
+            peak_bytes INTEGER, bytes_in INTEGER, bytes_out INTEGER, usage_source TEXT, paid INTEGER NOT NULL,
+            receipt BLOB, stdout_size INTEGER NOT NULL, stderr_size INTEGER NOT NULL, outputs TEXT,
+            PRIMARY KEY (job, number, token), FOREIGN KEY (job, number) REFERENCES tasks (job, number)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX attempts_open ON attempts (job) WHERE ended_at IS NULL;
+        CREATE TRIGGER attempts_guard BEFORE UPDATE ON attempts WHEN old.ended_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'an ended attempt never changes'); END;
+        """
+
+    /// Events go only with the job they tell of, so there is a guard against changing but none against removing them;
+    /// `marks` keeps what must not go back when the newest are removed.
+    private static let history = """
+        CREATE TABLE events (
+            sequence INTEGER PRIMARY KEY CHECK (sequence > 0), kind TEXT NOT NULL, at INTEGER NOT NULL, job BLOB,
+            task INTEGER, token INTEGER, node BLOB, detail TEXT
+        ) STRICT;
+        CREATE INDEX events_by_job ON events (job) WHERE job IS NOT NULL;
+        CREATE TRIGGER events_guard BEFORE UPDATE ON events
+        BEGIN SELECT RAISE(ABORT, 'an event never changes'); END;
+        CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        """
+
+    private static let content = """
+        CREATE TABLE blobs (
+            digest BLOB PRIMARY KEY CHECK (length(digest) = 32), size INTEGER NOT NULL, created_at INTEGER NOT NULL,
+            inline BLOB
+        ) STRICT;
+        CREATE INDEX blobs_by_age ON blobs (created_at);
+        CREATE TABLE blob_uses (
+            digest BLOB NOT NULL REFERENCES blobs (digest), account BLOB NOT NULL, job BLOB NOT NULL,
+            at INTEGER NOT NULL, PRIMARY KEY (digest, account, job)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX blob_uses_by_job ON blob_uses (job, at);
+        CREATE TABLE logs (
+            job BLOB NOT NULL, number INTEGER NOT NULL, token INTEGER NOT NULL, stream TEXT NOT NULL,
+            bytes BLOB NOT NULL, PRIMARY KEY (job, number, token, stream),
+            FOREIGN KEY (job, number, token) REFERENCES attempts (job, number, token)
+        ) STRICT;
+        """
+
+    /// The log and its projections. A record's id and accounts stand beside it only to be found by.
+    private static let economy = """
+        CREATE TABLE ledger_records (
+            sequence INTEGER PRIMARY KEY CHECK (sequence >= 0), hash BLOB NOT NULL, bytes BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE ledger_transfers (
+            id BLOB PRIMARY KEY CHECK (length(id) = 16), sequence INTEGER NOT NULL, resolution INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE ledger_account_records (
+            account BLOB NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (account, sequence)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE ledger_accounts (
+            id BLOB PRIMARY KEY CHECK (length(id) = 16), kind INTEGER NOT NULL, unit INTEGER NOT NULL,
+            owner BLOB NOT NULL, debits_pending INTEGER NOT NULL, debits_posted INTEGER NOT NULL,
+            credits_pending INTEGER NOT NULL, credits_posted INTEGER NOT NULL, open_pendings INTEGER NOT NULL,
+            closed INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE ledger_keys (
+            key BLOB PRIMARY KEY CHECK (length(key) = 32), owner BLOB NOT NULL, roles INTEGER NOT NULL,
+            revoked INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE ledger_pendings (
+            id BLOB PRIMARY KEY CHECK (length(id) = 16), debit BLOB NOT NULL, credit BLOB NOT NULL,
+            amount INTEGER NOT NULL, unit INTEGER NOT NULL, subject BLOB NOT NULL, expires INTEGER,
+            sequence INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE ledger_paid (
+            subject BLOB PRIMARY KEY CHECK (length(subject) = 16), sequence INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE evidence_documents (
+            digest BLOB PRIMARY KEY CHECK (length(digest) = 32), kind INTEGER NOT NULL, bytes BLOB NOT NULL
+        ) STRICT;
+        CREATE TRIGGER ledger_accounts_guard BEFORE UPDATE ON ledger_accounts
+        WHEN old.closed <> 0 OR new.kind <> old.kind OR new.unit <> old.unit OR new.owner <> old.owner
+        BEGIN SELECT RAISE(ABORT, 'an account keeps kind, unit and owner, and nothing moves once it is closed'); END;
+        CREATE TRIGGER ledger_transfers_guard BEFORE UPDATE ON ledger_transfers
+        WHEN old.resolution IS NOT NULL OR new.id <> old.id OR new.sequence <> old.sequence
+        BEGIN SELECT RAISE(ABORT, 'a transfer never changes, and a pending one is resolved once'); END;
+        CREATE TRIGGER ledger_pendings_guard BEFORE DELETE ON ledger_pendings
+        WHEN (SELECT resolution FROM ledger_transfers WHERE id = old.id) IS NULL
+        BEGIN SELECT RAISE(ABORT, 'a pending transfer goes only when it is resolved'); END;
+        CREATE TRIGGER ledger_pendings_unchanged BEFORE UPDATE ON ledger_pendings
+        BEGIN SELECT RAISE(ABORT, 'an open pending transfer never changes'); END;
+        """
+        + ["ledger_records", "ledger_account_records", "ledger_paid", "evidence_documents"].map(appendOnly).joined()
+        + ["ledger_accounts", "ledger_keys", "ledger_transfers"].map(undeletable).joined()
+
+    private static func appendOnly(_ table: String) -> String {
+        """
+
+        CREATE TRIGGER \(table)_unchanged BEFORE UPDATE ON \(table)
+        BEGIN SELECT RAISE(ABORT, '\(table) is append-only'); END;
+        """ + undeletable(table)
+    }
+
+    private static func undeletable(_ table: String) -> String {
+        """
+
+        CREATE TRIGGER \(table)_undeleted BEFORE DELETE ON \(table)
+        BEGIN SELECT RAISE(ABORT, 'nothing is removed from \(table)'); END;
+        """
+    }
+}

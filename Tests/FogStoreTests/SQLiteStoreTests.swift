@@ -1,0 +1,162 @@
+import FogCore
+import FogJobs
+import FogLedger
+import FogStore
+import FogTestSupport
+import Foundation
+import Testing
+
+@Suite("Store in SQLite")
+struct SQLiteStoreTests {
+    @Test("conforms", arguments: StoreConformance.all)
+    func conforms(_ part: StoreConformance) async throws {
+        try await withSQLiteStore { store, _ in try await part.run(store) }
+    }
+
+    @Test("answers as the store in memory does, also when it is opened again", arguments: 1...8 as ClosedRange<UInt64>)
+    func equalsModel(_ seed: UInt64) async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/fog.sqlite"
+            var random = RandomChanges(seed: seed)
+            let model = MemoryStore()
+            for round in 0..<6 {
+                let store = try SQLiteStore(path: path)
+                for _ in 0..<12 {
+                    let batch = random.batch()
+                    let wanted = try await model.commit(batch).map(\.word)
+                    let found = try await store.commit(batch).map(\.word)
+                    #expect(found == wanted, "seed \(seed), round \(round)")
+                }
+                let wanted = try await random.view(of: model), found = try await random.view(of: store)
+                #expect(found == wanted, "seed \(seed), round \(round)")
+                let cut = random.pruneTime()
+                let goneHere = try await store.prune(endedBefore: cut, unusedBefore: cut, limit: 2)
+                #expect(try await model.prune(endedBefore: cut, unusedBefore: cut, limit: 2) == goneHere)
+                try store.close()
+            }
+            #expect(random.words.count >= 3, "the changes are of every kind: \(random.words)")
+        }
+    }
+
+    @Test("a backup holds everything, is private, and overwrites nothing")
+    func backup() async throws {
+        try await withSQLiteStore { store, path in
+            var make = StoreFixture()
+            let job = make.job(), genesis = make.genesis()
+            try await store.establish([.jobs(job), .ledger(genesis)])
+            let copy = path + ".copy"
+            try await store.backup(to: copy)
+            #expect(try mode(of: copy) == 0o600)
+            #expect(await failureCode { try await store.backup(to: copy) } == "exists")
+            try await store.establish([.settings(["after": "1"])])
+            let opened = try SQLiteStore(path: copy)
+            #expect(try await opened.job(job.record.id) == job)
+            #expect(try await opened.ledgerProjection() == make.ledger.projection)
+            #expect(try await opened.settings().isEmpty)
+            #expect(try await opened.integrityComplaints().isEmpty)
+            try opened.close()
+        }
+    }
+
+    @Test("all its files are private, whatever the mode was before")
+    func privateFiles() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/fog.sqlite"
+            try SQLiteStore(path: path).close()
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+            let store = try SQLiteStore(path: path)
+            try await store.establish([.settings(["a": "b"])])
+            for name in try FileManager.default.contentsOfDirectory(atPath: folder) {
+                #expect(try mode(of: folder + "/" + name) == 0o600, "\(name)")
+            }
+            try store.close()
+        }
+    }
+
+    @Test("one process writes at a time; others may read")
+    func exclusive() async throws {
+        try await withSQLiteStore { store, path in
+            try await store.establish([.settings(["a": "b"])])
+            #expect(await failureCode { _ = try SQLiteStore(path: path) } == "locked")
+            let reader = try SQLiteStore(path: path, readOnly: true)
+            #expect(try await reader.settings() == ["a": "b"])
+            #expect(await failureCode { try await reader.establish([.settings(["a": "c"])]) } == "read_only")
+            try reader.close()
+        }
+    }
+
+    @Test("a file that cannot be used is refused with its reason")
+    func unusable() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/fog.sqlite"
+            try Data(String(repeating: "not a database ", count: 400).utf8).write(to: URL(fileURLWithPath: path))
+            #expect(await failureCode { _ = try SQLiteStore(path: path) } == "corrupt")
+            let newer = folder + "/newer.sqlite"
+            try SQLiteStore(path: newer).close()
+            try sqlite(newer, "INSERT INTO grdb_migrations VALUES ('9999-future')")
+            #expect(await failureCode { _ = try SQLiteStore(path: newer) } == "newer_schema")
+            let alien = folder + "/alien.sqlite"
+            try sqlite(alien, "CREATE TABLE photos (name TEXT)")
+            #expect(await failureCode { _ = try SQLiteStore(path: alien) } == "corrupt")
+            #expect(await failureCode { _ = try SQLiteStore(path: folder + "/no/fog.sqlite") } == "not_found")
+        }
+        // The kernel lets nobody make a file there, root included.
+        #expect(await failureCode { _ = try SQLiteStore(path: "/sys/fog.sqlite") } == "read_only")
+    }
+
+    @Test("damage inside the file is reported, with its path")
+    func damage() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/fog.sqlite"
+            var make = StoreFixture()
+            let store = try SQLiteStore(path: path)
+            try await store.establish((0..<400).map { _ in .jobs(make.job()) })
+            try store.close()
+            let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+            let size = try file.seekToEnd()
+            try file.seek(toOffset: 4096 * 4)
+            try file.write(contentsOf: Data(repeating: 0xa5, count: Int(size) - 4096 * 4))
+            try file.close()
+            let code = await failureCode {
+                let damaged = try SQLiteStore(path: path)
+                _ = try await damaged.openJobs()
+            }
+            #expect(code == "corrupt")
+        }
+    }
+
+    @Test(
+        "the schema itself refuses what must never change",
+        arguments: [
+            "UPDATE tasks SET state = 'ready' WHERE state = 'succeeded'", "UPDATE tasks SET token = token - 1",
+            "UPDATE attempts SET paid = 5 WHERE ended_at IS NOT NULL", "UPDATE events SET kind = 'other'",
+            "UPDATE ledger_records SET bytes = x'00'", "DELETE FROM ledger_records",
+            "DELETE FROM ledger_transfers", "UPDATE ledger_transfers SET sequence = 9",
+            "UPDATE ledger_account_records SET sequence = 9", "DELETE FROM ledger_account_records",
+            "DELETE FROM ledger_accounts", "UPDATE ledger_accounts SET kind = 5", "DELETE FROM evidence_documents",
+            "UPDATE evidence_documents SET bytes = x'00'", "DELETE FROM jobs", "DELETE FROM tasks",
+        ])
+    func guards(_ statement: String) async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/fog.sqlite"
+            let store = try SQLiteStore(path: path)
+            var make = StoreFixture()
+            let job = make.job(), task = make.task(job, 0, .succeeded)
+            let attempt = make.ended(make.attempt(task.id)), event = make.event(), genesis = make.genesis()
+            let user = make.open(.user)
+            let (_, grant) = try make.grant(.credits(1), to: user.id)
+            try await store.establish([
+                .make {
+                    ($0.newJobs, $0.tasks, $0.newAttempts) = ([job], [task.id: task], [attempt])
+                    ($0.events, $0.ledger) = ([event], genesis)
+                }, .ledger(user.change), grant,
+            ])
+            try store.close()
+            #expect(throws: (any Error).self) { try sqlite(path, "PRAGMA foreign_keys = ON; " + statement) }
+        }
+    }
+
+    private func mode(of path: String) throws -> Int? {
+        try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+    }
+}
