@@ -1,0 +1,137 @@
+// C for what Swift cannot call, or must not run between clone and execve: there only async-signal-safe code is allowed,
+// and Swift may allocate or take a lock anywhere. Everything here is raw system calls over arrays prepared beforehand.
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+// Where a launch failed. The number travels in the result; the Swift side gives it words (SandboxStep).
+enum fog_step {
+    FOG_STEP_NONE = 0,
+    FOG_STEP_PLAN,
+    FOG_STEP_UNSHARE,
+    FOG_STEP_ID_MAP,
+    FOG_STEP_LOOPBACK,
+    FOG_STEP_MOUNT_SOURCE,
+    FOG_STEP_MOUNT_TARGET,
+    FOG_STEP_MOUNT,
+    FOG_STEP_PIVOT,
+    FOG_STEP_DROP_ROOT,
+    FOG_STEP_CLONE,
+    FOG_STEP_LIMIT,
+    FOG_STEP_FOLDER,
+    FOG_STEP_DESCRIPTORS,
+    FOG_STEP_LANDLOCK,
+    FOG_STEP_CAPABILITIES,
+    FOG_STEP_FILTER,
+    FOG_STEP_EXECUTE,
+    FOG_STEP_PROCESSORS,
+};
+
+enum fog_mount_kind {
+    FOG_MOUNT_READ_ONLY = 1,  // bind of a host path, read-only, no devices, no set-user-id; source is recursive
+    FOG_MOUNT_DEVICE = 2,     // bind of one device file
+    FOG_MOUNT_TMPFS = 3,      // options: size, nr_inodes, mode
+    FOG_MOUNT_PROC = 4,
+    FOG_MOUNT_LINK = 5,       // symbolic link at target with the text `source`
+    FOG_MOUNT_FOLDER = 6,
+    FOG_MOUNT_TEXT = 7,       // file at target with the content `source`
+    FOG_MOUNT_HOST_PROC = 8,  // the host's /proc, to be covered: without one in sight the kernel refuses a new one
+    FOG_MOUNT_WRITABLE = 9,   // bind of a host folder, writable, no devices, no set-user-id
+};
+
+// Targets are relative to the root that is being built. A descriptor >= 0 is a detached mount (open_tree) and wins over
+// `source`.
+struct fog_mount {
+    int32_t kind, descriptor;
+    const char *source, *target, *options;
+};
+
+struct fog_limit {
+    int32_t resource, pad;
+    uint64_t soft, hard;
+};
+
+// A Landlock rule. access 0: read and execute; 1: everything; 2: write existing files.
+struct fog_rule {
+    int32_t access, pad;
+    const char *path;
+};
+
+struct fog_template {
+    uint32_t inside_id, host_id;  // ids within the sandbox, and on the host when the server is root
+    int32_t privileged, loopback, mount_count, pad;
+    const char *hostname;
+    const struct fog_mount *mounts;
+};
+
+struct fog_launch {
+    uint32_t sequence, inside_id, outside_id;
+    int32_t isolated, landlock, niceness, socket;
+    int32_t standard[3];  // become descriptors 0, 1, 2
+    int32_t mount_count, limit_count, rule_count, processor_count;
+    const struct fog_mount *mounts;
+    const struct fog_limit *limits;
+    const struct fog_rule *rules;
+    const uint16_t *processors;
+    const void *filter;  // struct sock_filter[filter_length]
+    uint32_t filter_length;
+    char *const *arguments, *const *environment;
+    const char *folder, *path;  // path: value of PATH for a program without a slash
+};
+
+enum fog_report_kind { FOG_REPORT_READY = 16, FOG_REPORT_ENDED = 17, FOG_REPORT_FREED = 18 };
+
+// What the server and the sandbox's init tell the agent; one layout for all three.
+// READY: status = Landlock ABI, pad = 1 when root. ENDED: from init, before teardown. FREED: status = that of init.
+struct fog_report {
+    uint32_t magic;
+    uint16_t version;
+    uint8_t kind, pad;
+    uint32_t sequence;
+    int32_t step, error, status;
+    int64_t user_microseconds, system_microseconds, peak_kibibytes, wall_nanoseconds;
+};
+
+#define FOG_PLAN_MAGIC 0x50474F46u
+#define FOG_PLAN_VERSION 1
+#define FOG_DESCRIPTORS_PER_MESSAGE 240  // the kernel's SCM_MAX_FD is 253
+
+// --- sandbox.c, template.c: run inside the launcher ---
+
+// Moves the calling process into the profile's root and namespaces for good. 0, or a fog_step with errno set.
+// `mirror` receives the mount namespace in which host paths still resolve (unprivileged only), else -1.
+int fog_template_enter(const struct fog_template *template, int *mirror);
+// Detached mounts for those of `mounts` that are named by host path, opened in `mirror`. 0 or a fog_step.
+int fog_open_sources(int mirror, struct fog_mount *mounts, int count);
+// Starts the task; returns the pid of its init (or of itself when not isolated) and a pidfd, or -1 with errno.
+pid_t fog_launch(const struct fog_launch *launch, int *pidfd);
+void fog_report_init(struct fog_report *report, int kind, uint32_t sequence);
+// Mounts one entry below the current folder. 0 or a fog_step.
+int fog_mount_one(const struct fog_mount *mount);
+
+// --- system.c: wrappers for what Swift's Glibc module lacks ---
+
+// Receives one packet with its descriptors (CLOEXEC). Length, 0 at the end, -1 with errno; EMSGSIZE when cut short.
+ssize_t fog_receive(int socket, void *buffer, size_t capacity, int *descriptors, int max, int *count, int flags);
+ssize_t fog_send(int socket, const void *buffer, size_t length, const int *descriptors, int count);
+int fog_packet_pair(int pair[2]);
+int fog_pipe(int pair[2]);
+int fog_close_from(unsigned first);
+int fog_die_with_parent(void);
+int fog_landlock_abi(void);
+// A detached copy of the mount at `path` (open_tree), recursive, read-only or writable, nosuid, nodev; -1 with errno.
+int fog_detached_mount(const char *path, int read_only);
+int fog_memory_file(const char *name);
+int fog_wait_readable(const int *descriptors, int count, int *ready);
+
+int fog_epoll(void);
+int fog_epoll_add(int epoll, int descriptor, uint64_t token);
+int fog_epoll_remove(int epoll, int descriptor);
+int fog_epoll_wait(int epoll, uint64_t *tokens, int max);
+int fog_event(void);
+int fog_timer(void);
+// One shot after `nanoseconds` by CLOCK_BOOTTIME; 0 disarms.
+int fog_timer_set(int timer, int64_t nanoseconds);
+int64_t fog_boot_nanoseconds(void);
+int fog_wait_status(pid_t pid, int *status, int no_hang);

@@ -1,0 +1,91 @@
+import FogCore
+import FogSandboxPlan
+import Glibc
+
+/// The root file system of a profile: the host's programs and libraries read-only, a short /etc that is the same on
+/// every machine, five devices, nothing else.
+enum RootTree {
+    /// The user every task is, and the only names it can look up.
+    static let insideID: UInt32 = 1000
+
+    static func mounts(_ profile: SandboxProfile) -> [PlanMount] {
+        var mounts = programs()
+        mounts += etc()
+        mounts += devices()
+        mounts += profile.mounts.map { .init(.readOnly, relative($0.target), source: $0.source) }
+        // Underneath the task's own /proc: the kernel lets a user namespace mount one only where one is in sight.
+        mounts.append(.init(.hostProcesses, "proc", source: "/proc"))
+        mounts += ["tmp", "work"].map { .init(.folder, $0) }
+        return mounts
+    }
+
+    /// What a task adds: /proc, /tmp and /dev/shm of its own.
+    static func perTask(_ limits: SandboxProfile.Limits) -> [PlanMount] {
+        let bytes = limits.temporaryBytes.bytes
+        // An inode for every 4 KiB and some: empty files cost kernel memory too.
+        let options = "mode=1777,size=\(bytes),nr_inodes=\(bytes / 4096 + 64)"
+        return [
+            .init(.processes, "proc"), .init(.temporary, "tmp", options: options),
+            .init(.temporary, "dev/shm", options: options),
+        ]
+    }
+
+    static let rules: [PlanRule] = [
+        .init(.readAndExecute, "/"), .init(.writeFiles, "/proc"), .init(.everything, "/dev"),
+        .init(.everything, "/tmp"), .init(.everything, "/work"),
+    ]
+
+    /// /usr, and /bin, /lib… as links where the host has merged them, else as binds.
+    private static func programs() -> [PlanMount] {
+        var mounts = [PlanMount(.readOnly, "usr", source: "/usr")]
+        for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
+            let path = "/" + name
+            var status = stat()
+            guard lstat(path, &status) == 0 else { continue }
+            if status.st_mode & S_IFMT == S_IFLNK, let target = linkTarget(path) {
+                mounts.append(.init(.link, name, source: target))
+            } else if status.st_mode & S_IFMT == S_IFDIR {
+                mounts.append(.init(.readOnly, name, source: path))
+            }
+        }
+        return mounts
+    }
+
+    private static func etc() -> [PlanMount] {
+        let nobody = "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+        let texts = [
+            "passwd": "fog:x:\(insideID):\(insideID):fog:/work:/bin/sh\n" + nobody,
+            "group": "fog:x:\(insideID):\nnogroup:x:65534:\n",
+            "hosts": "127.0.0.1 localhost fog\n::1 localhost\n",
+            "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
+            "hostname": "fog\n",
+        ]
+        var mounts: [PlanMount] = [.init(.folder, "etc")]
+        mounts += texts.sorted { $0.key < $1.key }.map { .init(.text, "etc/" + $0.key, source: $0.value) }
+        for path in ["/etc/ld.so.cache", "/etc/alternatives"] where Files.exists(path) {
+            mounts.append(.init(.readOnly, relative(path), source: path))
+        }
+        if let zone = linkTarget("/etc/localtime"), zone.hasPrefix("/usr/share/zoneinfo/") {
+            mounts.append(.init(.link, "etc/localtime", source: zone))
+        }
+        return mounts
+    }
+
+    private static func devices() -> [PlanMount] {
+        var mounts: [PlanMount] = [.init(.folder, "dev"), .init(.folder, "dev/shm")]
+        mounts += ["null", "zero", "full", "random", "urandom"].map {
+            .init(.device, "dev/" + $0, source: "/dev/" + $0)
+        }
+        let links = ["fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"]
+        return mounts + links.sorted { $0.key < $1.key }.map { .init(.link, "dev/" + $0.key, source: $0.value) }
+    }
+
+    private static func relative(_ path: String) -> String { String(path.drop { $0 == "/" }) }
+
+    private static func linkTarget(_ path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let length = readlink(path, &buffer, buffer.count - 1)
+        return length > 0
+            ? String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
+    }
+}

@@ -1,0 +1,142 @@
+import CFog
+import CSeccomp
+import FogCore
+import Glibc
+
+/// A seccomp program that was compiled by libseccomp and then read back against its profile.
+package struct CompiledFilter: Sendable, Hashable {
+    /// `struct sock_filter` after another.
+    package let bytes: [UInt8]
+    /// The architecture it is for (AUDIT_ARCH_*).
+    package let architecture: UInt32
+    /// The highest system call number libseccomp knows; beyond it a call is answered with ENOSYS, so that newer C
+    /// libraries fall back to older calls.
+    package let highestKnown: UInt32
+
+    package var instructions: Int { bytes.count / 8 }
+}
+
+/// Compiles profiles with libseccomp.
+package enum FilterCompiler {
+    /// Numbers from here on are of the x32 ABI on x86-64.
+    static let x32Bit: UInt32 = 0x4000_0000
+    private static let maxNumber: Int32 = 1023
+
+    /// - Throws: `bad_profile` for an unknown call or two actions for one call; `filter_mismatch` when the compiled
+    ///   program does not do what the profile says (libseccomp has merged 64-bit comparisons wrongly before:
+    ///   GHSA-4q85-33p6-j5g6).
+    package static func compile(_ profile: SandboxProfile) throws(SandboxFailure) -> CompiledFilter {
+        let filter = profile.filter
+        let architecture = seccomp_arch_native()
+        guard filter.architectures.contains(where: { Self.token($0) == architecture }) else {
+            throw SandboxFailure(
+                "bad_profile", "\(profile.name).json: `architectures` does not name this machine's")
+        }
+        let numbered = try number(filter.rules, profile: profile.name)
+        let exported = try export(filter.defaultAction, numbered, architecture)
+        let highest = highestKnown(architecture)
+        let bytes = prologue(architecture, highest) + exported
+        let compiled = CompiledFilter(bytes: bytes, architecture: architecture, highestKnown: highest)
+        try FilterCheck(filter: compiled, rules: numbered, defaultAction: filter.defaultAction).run(profile.name)
+        return compiled
+    }
+
+    /// Rules by the machine's numbers; calls this architecture does not have are left out.
+    static func number(
+        _ rules: [FilterProfile.Rule], profile: String
+    ) throws(SandboxFailure) -> [UInt32: [FilterProfile.Rule]] {
+        var numbered: [UInt32: [FilterProfile.Rule]] = [:]
+        for rule in rules {
+            let number = seccomp_syscall_resolve_name(rule.name)
+            guard number != -1 else {
+                throw SandboxFailure("bad_profile", "\(profile).json: no system call `\(rule.name)` in libseccomp")
+            }
+            guard number >= 0 else { continue }
+            var existing = numbered[UInt32(number)] ?? []
+            guard existing.allSatisfy({ $0.action == rule.action }) else {
+                throw SandboxFailure("bad_profile", "\(profile).json: `\(rule.name)` has two different actions")
+            }
+            if !existing.contains(where: { $0.comparisons == rule.comparisons }) { existing.append(rule) }
+            // A rule without a condition makes the others idle, and libseccomp need not see them.
+            numbered[UInt32(number)] = existing.first { $0.comparisons.isEmpty }.map { [$0] } ?? existing
+        }
+        return numbered
+    }
+
+    private static func export(
+        _ defaultAction: FilterProfile.Action, _ rules: [UInt32: [FilterProfile.Rule]], _ architecture: UInt32
+    ) throws(SandboxFailure) -> [UInt8] {
+        guard let context = seccomp_init(defaultAction.value) else {
+            throw SandboxFailure("filter_failed", "libseccomp could not start a filter")
+        }
+        defer { seccomp_release(context) }
+        seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, FilterProfile.Action.killProcess.value)
+        // 2: a binary tree over the numbers instead of a list; older libraries refuse, which costs speed only.
+        seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)
+        for (number, rules) in rules.sorted(by: { $0.key < $1.key }) {
+            for rule in rules where rule.action != defaultAction {
+                let comparisons = rule.comparisons.map(\.native)
+                let result = seccomp_rule_add_array(
+                    context, rule.action.value, Int32(number), UInt32(comparisons.count), comparisons)
+                guard result == 0 else {
+                    let words = String(cString: strerror(-result))
+                    throw SandboxFailure("filter_failed", "libseccomp refused the rule for `\(rule.name)`: \(words)")
+                }
+            }
+        }
+        let file = fog_memory_file("filter")
+        guard file >= 0 else { throw SandboxFailure("filter_failed", "no memory file for the filter") }
+        defer { close(file) }
+        guard seccomp_export_bpf(context, file) == 0, lseek(file, 0, SEEK_SET) == 0,
+            let bytes = Files.read(descriptor: file, max: 8 * 65536), !bytes.isEmpty
+        else { throw SandboxFailure("filter_failed", "libseccomp could not export the filter") }
+        return bytes
+    }
+
+    /// Before libseccomp's own program: a call beyond the highest known number is not there (ENOSYS). Other
+    /// architectures and x32 go on to libseccomp, which kills.
+    private static func prologue(_ architecture: UInt32, _ highest: UInt32) -> [UInt8] {
+        let enosys = FilterProfile.Action.refuse(errno: UInt16(ENOSYS)).value
+        let program: [(UInt16, UInt8, UInt8, UInt32)] = [
+            (0x20, 0, 0, 4),  // load the architecture
+            (0x15, 0, 4, architecture),  // another one: skip
+            (0x20, 0, 0, 0),  // load the number
+            (0x35, 2, 0, x32Bit),  // x32: skip
+            (0x25, 0, 1, highest),  // known: skip
+            (0x06, 0, 0, enosys),
+        ]
+        return program.flatMap { code, whenTrue, whenFalse, operand in
+            [UInt8(code & 0xff), UInt8(code >> 8), whenTrue, whenFalse]
+                + (0..<4).map { UInt8(truncatingIfNeeded: operand >> UInt32(8 * $0)) }
+        }
+    }
+
+    private static func highestKnown(_ architecture: UInt32) -> UInt32 {
+        for number in stride(from: maxNumber, through: 0, by: -1) {
+            guard let name = seccomp_syscall_resolve_num_arch(architecture, number) else { continue }
+            free(name)
+            return UInt32(number)
+        }
+        return 0
+    }
+
+    private static func token(_ name: String) -> UInt32 {
+        seccomp_arch_resolve_name(name.dropFirst("SCMP_ARCH_".count).lowercased())
+    }
+}
+
+extension FilterProfile.Comparison {
+    fileprivate var native: scmp_arg_cmp {
+        let operation =
+            switch operation {
+            case .notEqual: SCMP_CMP_NE
+            case .less: SCMP_CMP_LT
+            case .lessOrEqual: SCMP_CMP_LE
+            case .equal: SCMP_CMP_EQ
+            case .greaterOrEqual: SCMP_CMP_GE
+            case .greater: SCMP_CMP_GT
+            case .maskedEqual: SCMP_CMP_MASKED_EQ
+            }
+        return scmp_arg_cmp(arg: UInt32(index), op: operation, datum_a: value, datum_b: valueTwo)
+    }
+}

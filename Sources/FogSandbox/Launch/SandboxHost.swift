@@ -1,0 +1,129 @@
+import CFog
+import FogCore
+import Glibc
+import Synchronization
+
+/// All sandboxes of one agent.
+package final class SandboxHost: Sendable {
+    package struct Options: Sendable {
+        /// False: run without control groups even where they could be had.
+        package var useCgroups = true
+        /// Slots per profile.
+        package var maxSlots = 256
+        var freezer: CgroupSlot.Freezer?
+
+        package init() {}
+    }
+
+    package let launcherPath: String
+    let reactor: Reactor
+    private let cgroups: CgroupTree?
+    private let options: Options
+    private let state = Mutex(State())
+
+    private struct State {
+        var slots: [Key: SandboxSlot] = [:]
+        var filters: [Digest: CompiledFilter] = [:]
+        var landlockABI: Int32?
+    }
+
+    private struct Key: Hashable {
+        let profile: Digest
+        let index: Int
+    }
+
+    /// Prepares the machine: sweeps what dead agents left, makes the control groups, starts the thread that waits.
+    /// - Throws: `no_launcher`, `sandbox_failed`.
+    package init(launcherPath: String, options: Options = Options()) throws(SandboxFailure) {
+        guard access(launcherPath, X_OK) == 0 else {
+            throw SandboxFailure("no_launcher", "\(launcherPath): \(Files.words(errno))")
+        }
+        self.launcherPath = launcherPath
+        self.options = options
+        reactor = try Reactor()
+        cgroups = options.useCgroups ? CgroupTree() : nil
+    }
+
+    /// The slot of a profile with a number, made when it is first asked for. Its launcher starts with its first task.
+    /// - Throws: `bad_slot`, `bad_profile`, `filter_failed`, `filter_mismatch`, `cgroup_failed`.
+    package func slot(profile: SandboxProfile, index: Int) async throws(SandboxFailure) -> SandboxSlot {
+        guard (0..<options.maxSlots).contains(index) else {
+            throw SandboxFailure("bad_slot", "slot \(index) is not within 0 to \(options.maxSlots - 1)")
+        }
+        let key = Key(profile: profile.digest, index: index)
+        if let slot = state.withLock({ $0.slots[key] }) { return slot }
+        let filter = try filter(of: profile)
+        let group = try cgroups?.makeSlot(
+            "\(profile.name)-\(profile.digest.description.prefix(8))-\(index)", freezer: options.freezer)
+        let slot = try SandboxSlot(profile: profile, index: index, host: self, filter: filter, group: group)
+        return state.withLock { state in
+            if let first = state.slots[key] { return first }
+            state.slots[key] = slot
+            return slot
+        }
+    }
+
+    private func filter(of profile: SandboxProfile) throws(SandboxFailure) -> CompiledFilter {
+        if let filter = state.withLock({ $0.filters[profile.digest] }) { return filter }
+        let filter = try FilterCompiler.compile(profile)
+        state.withLock { $0.filters[profile.digest] = filter }
+        return filter
+    }
+
+    /// Ends every task and launcher and removes the control groups. The host cannot be used afterwards.
+    package func shutdown() async {
+        let slots = state.withLock { state in
+            defer { state.slots = [:] }
+            return Array(state.slots.values)
+        }
+        for slot in slots { await slot.shutdown() }
+        cgroups?.remove()
+        reactor.stop()
+    }
+
+    // MARK: - What the machine can do
+
+    /// Words for each part of a profile's isolation that this machine lacks.
+    package func missing(for profile: SandboxProfile) -> [Isolation: String] {
+        guard let cgroups else {
+            let words = "control groups are not used"
+            return landlockMissing(profile).merging(
+                [.memory: words, .cpu: words, .pids: words, .freezer: words].filter { !replaced($0.key) }
+            ) { $1 }
+        }
+        return landlockMissing(profile).merging(cgroups.missing.filter { !replaced($0.key) }) { $1 }
+    }
+
+    /// RLIMIT_NPROC within the task's user namespace does for processes what the control group would.
+    private func replaced(_ isolation: Isolation) -> Bool { isolation == .pids }
+
+    private func landlockMissing(_ profile: SandboxProfile) -> [Isolation: String] {
+        let abi = state.withLock { $0.landlockABI } ?? fog_landlock_abi()
+        return profile.landlock && abi < 1 ? [.landlock: "not in this kernel"] : [:]
+    }
+
+    var cgroupDescription: String { cgroups?.description ?? "none" }
+
+    func learn(_ ready: fog_report) { state.withLock { $0.landlockABI = ready.status } }
+
+    /// The id on the host of everything in a slot: its own for each slot, from a range that no system hands out
+    /// (systemd's UIDS-GIDS leaves 1879048192 to 2147352575 unused), or a low one where a container has only few.
+    func hostID(slot: Int) -> UInt32 {
+        let (wide, narrow): (UInt32, UInt32) = (1_900_000_000, 61_184)
+        return (Privilege.maps(wide + UInt32(options.maxSlots)) ? wide : narrow) + UInt32(slot)
+    }
+}
+
+enum Privilege {
+    /// Asked once: whether detached mounts and ids can be given to a launcher.
+    static let isRoot = geteuid() == 0
+
+    /// Whether an id exists in this process's user namespace (/proc/self/uid_map).
+    static func maps(_ id: UInt32) -> Bool {
+        for line in (Files.text("/proc/self/uid_map") ?? "").split(separator: "\n") {
+            let parts = line.split { $0 == " " }.compactMap { UInt64($0) }
+            if parts.count == 3, parts[0] <= id, UInt64(id) < parts[0] + parts[2] { return true }
+        }
+        return false
+    }
+}

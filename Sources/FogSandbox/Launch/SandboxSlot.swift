@@ -1,0 +1,252 @@
+import CFog
+import FogCore
+import FogSandboxPlan
+import Glibc
+
+/// One place for one task at a time, with its own launcher, network namespace, host id and control group.
+package actor SandboxSlot {
+    package nonisolated let profile: SandboxProfile
+    package nonisolated let index: Int
+    private let host: SandboxHost
+    private let filter: CompiledFilter
+    private let group: CgroupSlot?
+    private var channel: SlotChannel?
+    private var sequence: UInt32 = 0
+    private var isActive = false
+    private var isClosed = false
+    /// An order to end that came before the task was launched.
+    private var isAborted = false
+    private let null: Int32
+
+    /// CLK_TCK and CPU seconds granted beyond the limit before the kernel kills outright.
+    private static let cpuGraceSeconds: UInt64 = 5
+
+    init(profile: SandboxProfile, index: Int, host: SandboxHost, filter: CompiledFilter, group: CgroupSlot?)
+        throws(SandboxFailure)
+    {
+        (self.profile, self.index, self.host, self.filter, self.group) = (profile, index, host, filter, group)
+        null = open("/dev/null", O_RDWR | O_CLOEXEC)
+        guard null >= 0 else { throw SandboxFailure("sandbox_failed", "/dev/null: \(Files.words(errno))") }
+    }
+
+    deinit { close(null) }
+
+    /// Runs one task to its end. Cancelling the caller kills the task and still answers.
+    /// - Throws: `slot_busy`, `unsafe_profile`, `isolation_missing`, `bad_task`, `bad_input`, `bad_work_folder`,
+    ///   `plan_too_large`, `cgroup_failed`, `no_launcher`, `sandbox_failed`.
+    package func run(_ task: SandboxTask) async throws(SandboxFailure) -> SandboxResult {
+        guard !isActive else { throw SandboxFailure("slot_busy", "slot \(index) runs a task already") }
+        guard !isClosed else { throw SandboxFailure("slot_closed", "slot \(index) was shut down") }
+        guard profile.isolated || task.allowUnsafe else {
+            throw SandboxFailure("unsafe_profile", "profile `\(profile.name)` isolates nothing; it is for comparisons")
+        }
+        (isActive, isAborted) = (true, false)
+        defer { isActive = false }
+        let channel = try await readyChannel()
+        try group?.apply(limits(task))
+        let plan = try plan(task)
+        let folder = try workFolder(task)
+        defer { folder?.closeAll() }
+        return try await launch(task, plan, folder, on: channel)
+    }
+
+    private func launch(
+        _ task: SandboxTask, _ plan: LaunchPlan, _ folder: WorkFolder?, on channel: SlotChannel
+    ) async throws(SandboxFailure) -> SandboxResult {
+        var plan = plan
+        plan.mounts = profile.isolated ? (folder?.mounts ?? []) : []
+        // Mounts come in order: /work before what is bound below it.
+        if profile.isolated { plan.mounts = RootTree.perTask(profile.limits) + plan.mounts }
+        let standard = [task.standardInput, task.standardOutput, task.standardError].map { $0 < 0 ? null : $0 }
+        let baseline = group?.begin()
+        let supervision = Supervision(
+            wallLimit: task.wallLimit.milliseconds * 1_000_000, grace: task.killGrace.milliseconds * 1_000_000,
+            now: fog_boot_nanoseconds())
+        let (path, limit) = (task.workFolder, task.resources.disk.bytes)
+        try channel.launch(plan, descriptors: standard + (folder?.descriptors ?? []), supervision: supervision) {
+            FolderMeasure(path, limit: limit).exceeds(limit)
+        }
+        if isAborted { channel.end(.killed, grace: 0) }
+        let ended = await withTaskCancellationHandler {
+            await channel.ended()
+        } onCancel: {
+            channel.end(.killed, grace: 0)
+        }
+        let measured = baseline.flatMap { group?.end($0) }
+        var endings = EndingReader(ended: ended, measured: measured)
+        if endings.ending == .exited || endings.ending == .signaled {
+            // What was written since the last look counts as well.
+            if FolderMeasure(path, limit: limit).exceeds(limit) { endings.ending = .diskExceeded }
+        }
+        return endings.result(missing: missing)
+    }
+
+    // MARK: - The launcher
+
+    /// What the machine does not do for this slot.
+    private var missing: [String] {
+        guard profile.isolated else { return ["all isolation (profile \(profile.name))"] }
+        return host.missing(for: profile).sorted { $0.key < $1.key }.map { "\($0.key.rawValue): \($0.value)" }
+    }
+
+    /// The slot's launcher once it is free, a new one when the last has died.
+    private func readyChannel() async throws(SandboxFailure) -> SlotChannel {
+        if let channel, await channel.wait(until: { $0 == .free }) == .free { return channel }
+        let group = group
+        let fresh = try await SlotChannel.start(host.launcherPath, reactor: host.reactor) {
+            pid throws(SandboxFailure) in try group?.add(pid)
+        }
+        channel = fresh
+        try fresh.send(try template())
+        let phase = await fresh.wait { $0 != .starting }
+        guard phase == .free, let ready = fresh.ready else {
+            channel = nil
+            fresh.abandon()
+            throw refusal(fresh.ready)
+        }
+        host.learn(ready)
+        let lacking = profile.require.filter { host.missing(for: profile)[$0] != nil }
+        guard lacking.isEmpty else {
+            fresh.abandon()
+            channel = nil
+            let words = lacking.sorted().map { "\($0.rawValue) (\(host.missing(for: profile)[$0] ?? ""))" }
+            throw SandboxFailure(
+                "isolation_missing",
+                "profile `\(profile.name)` requires what is missing here: \(words.joined(separator: ", "))")
+        }
+        return fresh
+    }
+
+    private func refusal(_ report: fog_report?) -> SandboxFailure {
+        guard let report, let step = SandboxStep(rawValue: report.step) else {
+            return SandboxFailure("sandbox_failed", "the launcher ended before it was ready")
+        }
+        var advice = ""
+        if [.unshare, .idMap, .mount].contains(step), geteuid() != 0 {
+            advice =
+                "; an ordinary user needs unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1,"
+                + " kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces > 0)"
+        }
+        return SandboxFailure("sandbox_failed", "\(step.words) failed: \(Files.words(report.error))\(advice)")
+    }
+
+    private func template() throws(SandboxFailure) -> [UInt8] {
+        var template = TemplatePlan()
+        template.isolated = profile.isolated
+        template.landlock = profile.landlock
+        template.insideID = RootTree.insideID
+        template.hostID = host.hostID(slot: index)
+        if profile.isolated {
+            template.mounts = RootTree.mounts(profile)
+            template.rules = RootTree.rules
+            template.filter = filter.bytes
+        }
+        do {
+            return try template.encoded()
+        } catch {
+            throw SandboxFailure("bad_profile", "profile `\(profile.name)` does not fit a plan: \(error)")
+        }
+    }
+
+    // MARK: - The plan
+
+    private func limits(_ task: SandboxTask) -> CgroupSlot.Limits {
+        CgroupSlot.Limits(
+            memory: task.resources.memory.bytes, millicores: task.resources.cpu.count,
+            pids: Int64(task.resources.pids ?? profile.limits.pids))
+    }
+
+    private func workFolder(_ task: SandboxTask) throws(SandboxFailure) -> WorkFolder? {
+        guard profile.isolated else {
+            guard task.inputs.isEmpty else {
+                throw SandboxFailure("bad_task", "profile `\(profile.name)` binds no inputs")
+            }
+            return nil
+        }
+        let owner = Privilege.isRoot ? host.hostID(slot: index) : nil
+        return try WorkFolder(task, owner: owner, firstDescriptor: 3)
+    }
+
+    private func plan(_ task: SandboxTask) throws(SandboxFailure) -> LaunchPlan {
+        guard let program = task.arguments.first, !program.isEmpty else {
+            throw SandboxFailure("bad_task", "a task needs a program")
+        }
+        let environment = profile.environment.merging(task.environment) { $1 }
+        for (name, value) in environment where !SandboxEnvironment.isName(name) || value.utf8.contains(0) {
+            throw SandboxFailure("bad_task", "`\(name.prefix(64))` cannot be an environment variable")
+        }
+        sequence &+= 1
+        var plan = LaunchPlan()
+        plan.sequence = sequence
+        plan.arguments = task.arguments
+        plan.environment = environment.sorted { $0.key < $1.key }.map { $0.key + "=" + $0.value }
+        plan.folder = profile.isolated ? "/work" : task.workFolder
+        plan.path = environment["PATH"] ?? "/usr/bin:/bin"
+        plan.niceness = task.niceness
+        plan.processors = task.processors
+        plan.limits = resourceLimits(task)
+        return plan
+    }
+
+    private func resourceLimits(_ task: SandboxTask) -> [PlanLimit] {
+        func both(_ resource: UInt8, _ value: UInt64) -> PlanLimit {
+            .init(resource: resource, soft: value, hard: value)
+        }
+        // Numbers of asm-generic/resource.h: Swift sees them as different types on different systems.
+        let (cpu, fileSize, data, core, processes, files, queue): (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8) =
+            (0, 1, 2, 4, 6, 7, 12)
+        let seconds = UInt64(
+            max(1, (task.wallLimit.milliseconds * max(1, task.resources.cpu.count) + 999_999) / 1_000_000))
+        var limits = [
+            both(files, UInt64(profile.limits.descriptors)), both(core, 0), both(queue, 0),
+            both(fileSize, UInt64(max(0, task.resources.disk.bytes))),
+            .init(resource: cpu, soft: seconds, hard: seconds &+ Self.cpuGraceSeconds),
+        ]
+        guard profile.isolated else { return limits }
+        if group?.limitsProcesses != true {
+            // Counted within the task's user namespace, init included.
+            limits.append(both(processes, UInt64(task.resources.pids ?? profile.limits.pids) + 1))
+        }
+        if group?.limitsMemory != true { limits.append(both(data, UInt64(max(0, task.resources.memory.bytes)))) }
+        return limits
+    }
+
+    // MARK: - Orders
+
+    /// Stops every process of the task in place, until ``thaw()``. The wall limit stands still meanwhile.
+    package func freeze() async {
+        guard let channel, channel.phase == .running, !channel.isFrozen else { return }
+        channel.setFrozen(true)
+        guard let group, group.setFrozen(true) else { return channel.stopBySignal(true) }
+        // The kernel finishes shortly after; a process in an uninterruptible wait may take longer, and is not waited for.
+        for _ in 0..<100 where !group.isFrozen { try? await Task.sleep(for: .milliseconds(1)) }
+    }
+
+    package func thaw() {
+        guard let channel, channel.phase == .running, channel.isFrozen else { return }
+        if group?.setFrozen(false) != true { channel.stopBySignal(false) }
+        channel.setFrozen(false)
+    }
+
+    /// SIGTERM, and SIGKILL after the grace; zero = SIGKILL at once. Returns without waiting for the end.
+    package func terminate(grace: TimeSpan) {
+        if isActive { isAborted = channel?.phase != .running }
+        thaw()
+        channel?.end(.killed, grace: grace.milliseconds * 1_000_000)
+    }
+
+    /// Changes the running task's share of processor time.
+    package func limitCPU(_ millicores: Millicores) throws(SandboxFailure) { try group?.applyCPU(millicores.count) }
+
+    /// Ends the launcher and any task, and removes the slot's control group.
+    package func shutdown() async {
+        isClosed = true
+        if let channel {
+            _ = group?.setFrozen(false)
+            channel.abandon()
+            _ = await channel.wait { $0 == .dead }
+        }
+        channel = nil
+        group?.remove()
+    }
+}
