@@ -1,0 +1,210 @@
+package import FogCore
+package import FogJobs
+
+/// `GET /v1/info`: open to everybody; what a client needs before it signs.
+package struct InfoBody: Hashable, Sendable, Codable {
+    package var name: String
+    package var version: String
+    package var coordinator: PublicKey
+    package var time: Timestamp
+
+    package init(name: String, version: String, coordinator: PublicKey, time: Timestamp) {
+        self.name = name
+        self.version = version
+        self.coordinator = coordinator
+        self.time = time
+    }
+}
+
+/// `GET /v1/me`
+package struct MeBody: Hashable, Sendable, Codable {
+    package var key: PublicKey
+    package var name: String
+    package var roles: [Role]
+    package var account: AccountID
+
+    package init(_ principal: Principal) {
+        key = principal.key
+        name = principal.name
+        roles = principal.roles.sorted()
+        account = principal.account
+    }
+}
+
+package struct NodeBody: Hashable, Sendable, Codable {
+    package var id: NodeID
+    package var name: String
+    package var owner: String
+    package var standing: NodeRow.Standing
+    /// `live`, `suspect`, `lost`, `offline`.
+    package var liveness: String
+    package var allowance: Allowance?
+    /// Why it takes no new work; nil = it does.
+    package var closed: String?
+    package var leases: Int
+    package var report: NodeReport
+    package var enrolledAt: Timestamp
+    package var lastSeen: Timestamp
+    package var probationUntil: Timestamp?
+    package var trusted: Bool
+
+    package init(
+        row: NodeRow, owner: String, liveness: String, allowance: Allowance?, closed: String?, leases: Int
+    ) {
+        id = row.id
+        name = row.report.name
+        self.owner = owner
+        standing = row.standing
+        self.liveness = liveness
+        self.allowance = allowance
+        self.closed = closed
+        self.leases = leases
+        report = row.report
+        enrolledAt = row.enrolledAt
+        lastSeen = row.lastSeen
+        probationUntil = row.probationUntil
+        trusted = row.trusted
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case id, name, owner, standing, liveness, allowance, closed, leases, report, trusted
+        case enrolledAt = "enrolled_at"
+        case lastSeen = "last_seen"
+        case probationUntil = "probation_until"
+    }
+}
+
+package struct NodeListBody: Hashable, Sendable, Codable {
+    package var nodes: [NodeBody]
+
+    package init(nodes: [NodeBody]) { self.nodes = nodes }
+}
+
+/// How much of a blob is here.
+package struct UploadBody: Hashable, Sendable, Codable {
+    package var received: Int64
+    package var complete: Bool
+
+    package init(received: Int64, complete: Bool) {
+        self.received = received
+        self.complete = complete
+    }
+}
+
+package struct DigestListBody: Hashable, Sendable, Codable {
+    package static let limit = 10_000
+
+    package var digests: [Digest]
+
+    package init(digests: [Digest]) { self.digests = digests }
+}
+
+package struct BalanceBody: Hashable, Sendable, Codable {
+    package var account: AccountID
+    package var kind: String
+    package var balance: Credits
+    package var available: Credits
+    /// Reserved by running work.
+    package var pending: Credits
+
+    package init(account: AccountID, kind: String, balance: Credits, available: Credits, pending: Credits) {
+        self.account = account
+        self.kind = kind
+        self.balance = balance
+        self.available = available
+        self.pending = pending
+    }
+}
+
+package struct HistoryBody: Hashable, Sendable, Codable {
+    package struct Line: Hashable, Sendable, Codable {
+        package var sequence: UInt64
+        package var at: Timestamp
+        package var kind: String
+        /// Positive = the account gained.
+        package var amount: Credits
+        package var other: AccountID?
+        package var subject: String
+        package var evidence: Digest?
+
+        package init(
+            sequence: UInt64, at: Timestamp, kind: String, amount: Credits, other: AccountID?, subject: String,
+            evidence: Digest?
+        ) {
+            self.sequence = sequence
+            self.at = at
+            self.kind = kind
+            self.amount = amount
+            self.other = other
+            self.subject = subject
+            self.evidence = evidence
+        }
+    }
+
+    package var account: AccountID
+    /// Newest first.
+    package var lines: [Line]
+    /// Pass as `before` for the next page.
+    package var next: UInt64?
+
+    package init(account: AccountID, lines: [Line], next: UInt64?) {
+        self.account = account
+        self.lines = lines
+        self.next = next
+    }
+}
+
+package struct GrantBody: Hashable, Sendable, Codable {
+    /// An account's id or the name of a principal.
+    package var account: String
+    package var credits: Credits
+    package var reason: String
+
+    package init(account: String, credits: Credits, reason: String) {
+        self.account = account
+        self.credits = credits
+        self.reason = reason
+    }
+}
+
+/// `POST /v1/enroll`: what an operator asks for a newcomer.
+package struct EnrollBody: Hashable, Sendable, Codable {
+    package var roles: [Role]
+    package var uses: Int
+    package var ttl: TimeSpan
+    /// Existing account by name or id; nil = a new one for each that joins.
+    package var owner: String?
+    package var credits: Credits
+
+    package init(roles: [Role], uses: Int, ttl: TimeSpan, owner: String?, credits: Credits) {
+        self.roles = roles
+        self.uses = uses
+        self.ttl = ttl
+        self.owner = owner
+        self.credits = credits
+    }
+}
+
+/// The whole line that a newcomer types.
+package struct EnrolledBody: Hashable, Sendable, Codable {
+    package var token: String
+    package var expiresAt: Timestamp
+
+    package init(token: String, expiresAt: Timestamp) {
+        self.token = token
+        self.expiresAt = expiresAt
+    }
+}
+
+/// `POST /v1/join`: signed with the key that joins.
+package struct JoinBody: Hashable, Sendable, Codable {
+    package var secret: Base64Bytes
+    package var key: PublicKey
+    package var name: String
+
+    package init(secret: Base64Bytes, key: PublicKey, name: String) {
+        self.secret = secret
+        self.key = key
+        self.name = name
+    }
+}

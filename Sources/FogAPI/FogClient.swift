@@ -1,0 +1,341 @@
+package import FogCore
+package import FogJobs
+package import FogNet
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#endif
+
+/// What a program says to a coordinator, over whatever carrier: one method a thing that can be asked.
+///
+/// Every request is signed; every method throws ``Problem`` for what the coordinator refused and ``CarrierFailure`` for
+/// what never reached it. Safe to call again after a failure: what changes something carries an idempotency key.
+package struct FogClient: Sendable {
+    package let carrier: any Carrier
+    package let key: SigningKey
+    package let coordinator: KeyID
+    package let clock: any FogClock
+    /// How long an ordinary answer may take.
+    package var deadline: TimeSpan = .seconds(30)
+
+    package init(
+        carrier: any Carrier, key: SigningKey, coordinator: KeyID, clock: any FogClock = SystemClock()
+    ) {
+        self.carrier = carrier
+        self.key = key
+        self.coordinator = coordinator
+        self.clock = clock
+    }
+
+    /// What a coordinator says of itself, unsigned: its key is only as good as the way it came.
+    package static func info(of carrier: any Carrier) async throws -> InfoBody {
+        let answer = try await carrier.send(CarrierRequest(method: "GET", target: "/v1/info"), deadline: .seconds(10))
+        if let problem = Problem(answer) { throw problem }
+        return try Wire.decode(InfoBody.self, from: answer.body)
+    }
+
+    // MARK: Jobs
+
+    package func submit(_ body: SubmitBody, idempotencyKey: String) async throws -> JobBody {
+        try await call("POST", "/v1/jobs", body, idempotencyKey: idempotencyKey)
+    }
+
+    package func quote(_ body: SubmitBody) async throws -> QuoteBody {
+        try await call("POST", "/v1/jobs?dry_run=1", body)
+    }
+
+    package func jobs(
+        states: [JobState] = [], name: String? = nil, label: String? = nil, before: JobID? = nil, limit: Int = 100
+    ) async throws -> JobListBody {
+        var query = Query()
+        query.add("state", states.map(\.rawValue).joined(separator: ","))
+        query.add("name", name)
+        query.add("label", label)
+        query.add("before", before?.description)
+        query.add("limit", String(limit))
+        return try await call("GET", "/v1/jobs" + query.text)
+    }
+
+    /// - Parameter reference: an id, a unique prefix of one, or a name.
+    package func job(_ reference: String) async throws -> JobBody {
+        try await call("GET", "/v1/jobs/\(Query.escaped(reference))")
+    }
+
+    package func tasks(_ id: JobID, after: UInt32? = nil, states: [TaskState] = [], limit: Int = 200) async throws
+        -> TaskListBody
+    {
+        var query = Query()
+        query.add("after", after.map(String.init))
+        query.add("state", states.map(\.rawValue).joined(separator: ","))
+        query.add("limit", String(limit))
+        return try await call("GET", "/v1/jobs/\(id)/tasks" + query.text)
+    }
+
+    package func attempts(_ id: JobID, task: UInt32? = nil, after: AttemptID? = nil, limit: Int = 200) async throws
+        -> AttemptListBody
+    {
+        var query = Query()
+        query.add("task", task.map(String.init))
+        query.add("after", after?.description)
+        query.add("limit", String(limit))
+        return try await call("GET", "/v1/jobs/\(id)/attempts" + query.text)
+    }
+
+    /// Events after a cursor; with a wait, the answer comes with the first of them.
+    package func events(_ id: JobID?, after: UInt64, wait: TimeSpan = .zero, limit: Int = 500) async throws
+        -> EventListBody
+    {
+        var query = Query()
+        query.add("after", String(after))
+        query.add("wait", wait == .zero ? nil : wait.description)
+        query.add("limit", String(limit))
+        let path = id.map { "/v1/jobs/\($0)/events" } ?? "/v1/events"
+        return try await call("GET", path + query.text, patience: wait)
+    }
+
+    package func explain(_ id: JobID) async throws -> JobExplanationBody {
+        try await call("GET", "/v1/jobs/\(id)/explain")
+    }
+
+    package func cancel(_ id: JobID, reason: String) async throws -> JobBody {
+        try await call("POST", "/v1/jobs/\(id)/cancel", ReasonBody(reason: reason), idempotencyKey: Self.newKey())
+    }
+
+    package func hold(_ id: JobID, reason: String) async throws -> JobBody {
+        try await call("POST", "/v1/jobs/\(id)/hold", ReasonBody(reason: reason), idempotencyKey: Self.newKey())
+    }
+
+    package func release(_ id: JobID) async throws -> JobBody {
+        try await call("POST", "/v1/jobs/\(id)/release", EmptyBody(), idempotencyKey: Self.newKey())
+    }
+
+    package func fund(_ id: JobID, adding credits: Credits) async throws -> JobBody {
+        try await call("POST", "/v1/jobs/\(id)/fund", FundBody(credits: credits), idempotencyKey: Self.newKey())
+    }
+
+    package func retry(_ id: JobID, onlyFailed: Bool) async throws -> JobBody {
+        try await call("POST", "/v1/jobs/\(id)/retry", RetryBody(onlyFailed: onlyFailed), idempotencyKey: Self.newKey())
+    }
+
+    /// A piece of a task's log.
+    /// - Returns: the bytes, how many there are by now, and whether that is all there will be.
+    package func log(
+        _ id: JobID, task: UInt32, token: UInt32? = nil, stream: String, offset: Int64, limit: Int = 1 << 20,
+        wait: TimeSpan = .zero
+    ) async throws -> (bytes: [UInt8], size: Int64, isComplete: Bool) {
+        var query = Query()
+        query.add("task", String(task))
+        query.add("token", token.map(String.init))
+        query.add("stream", stream)
+        query.add("offset", String(offset))
+        query.add("limit", String(limit))
+        query.add("wait", wait == .zero ? nil : wait.description)
+        let answer = try await raw("GET", "/v1/jobs/\(id)/logs" + query.text, patience: wait)
+        return (
+            answer.body, answer.headers["fog-log-size"].flatMap { Int64($0) } ?? 0,
+            answer.headers["fog-log-complete"] == "true"
+        )
+    }
+
+    // MARK: Content
+
+    /// Which of the blobs this account still has to upload.
+    package func missing(_ digests: [Digest]) async throws -> [Digest] {
+        var missing: [Digest] = []
+        for start in stride(from: 0, to: digests.count, by: DigestListBody.limit) {
+            let part = Array(digests[start..<min(start + DigestListBody.limit, digests.count)])
+            let answer: DigestListBody = try await call("POST", "/v1/blobs/missing", DigestListBody(digests: part))
+            missing += answer.digests
+        }
+        return missing
+    }
+
+    /// Sends a piece of a blob; `received` tells where to go on.
+    package func upload(_ digest: Digest, total: Int64, offset: Int64, bytes: [UInt8]) async throws -> UploadBody {
+        var query = Query()
+        query.add("total", String(total))
+        query.add("offset", String(offset))
+        let answer = try await raw("PUT", "/v1/blobs/\(digest)" + query.text, body: bytes, patience: .seconds(60))
+        return try Wire.decode(UploadBody.self, from: answer.body)
+    }
+
+    package func download(_ digest: Digest, offset: Int64, length: Int) async throws -> [UInt8] {
+        var query = Query()
+        query.add("offset", String(offset))
+        query.add("length", String(length))
+        return try await raw("GET", "/v1/blobs/\(digest)" + query.text, patience: .seconds(60)).body
+    }
+
+    // MARK: Nodes, people, money
+
+    package func me() async throws -> MeBody { try await call("GET", "/v1/me") }
+    package func nodes() async throws -> NodeListBody { try await call("GET", "/v1/nodes") }
+
+    package func node(_ reference: String) async throws -> NodeBody {
+        try await call("GET", "/v1/nodes/\(Query.escaped(reference))")
+    }
+
+    /// - Parameter verb: `cordon`, `drain` or `resume`.
+    package func node(_ reference: String, _ verb: String) async throws -> NodeBody {
+        try await call(
+            "POST", "/v1/nodes/\(Query.escaped(reference))/\(verb)", EmptyBody(), idempotencyKey: Self.newKey())
+    }
+
+    /// - Parameter account: an id or a principal's name; nil = one's own.
+    package func balance(_ account: String? = nil) async throws -> BalanceBody {
+        try await call("GET", "/v1/ledger/accounts/\(Query.escaped(account ?? "self"))")
+    }
+
+    package func history(_ account: String? = nil, before: UInt64? = nil, limit: Int = 50) async throws -> HistoryBody {
+        var query = Query()
+        query.add("before", before.map(String.init))
+        query.add("limit", String(limit))
+        return try await call("GET", "/v1/ledger/accounts/\(Query.escaped(account ?? "self"))/history" + query.text)
+    }
+
+    package func grant(_ body: GrantBody) async throws -> BalanceBody {
+        try await call("POST", "/v1/ledger/grants", body, idempotencyKey: Self.newKey())
+    }
+
+    /// The audit report as JSON (checks, verdicts, first bad sequence).
+    package func audit() async throws -> JSON {
+        try JSON(parsing: try await raw("GET", "/v1/ledger/audit", patience: .minutes(10)).body)
+    }
+
+    package func enroll(_ body: EnrollBody) async throws -> EnrolledBody {
+        try await call("POST", "/v1/enroll", body, idempotencyKey: Self.newKey())
+    }
+
+    package func join(_ body: JoinBody) async throws -> MeBody {
+        try await call("POST", "/v1/join", body, idempotencyKey: Self.newKey())
+    }
+
+    // MARK: Work
+
+    package func hello(_ hello: WorkerHello) async throws -> WorkerTerms {
+        try await call("POST", "/v1/worker/hello", hello, idempotencyKey: Self.newKey())
+    }
+
+    package func poll(_ request: PollRequest) async throws -> PollAnswer {
+        try await call("POST", "/v1/worker/poll", request, patience: request.wait)
+    }
+
+    package func heartbeat(_ beat: Heartbeat) async throws -> HeartbeatAnswer {
+        try await call("POST", "/v1/worker/heartbeat", beat)
+    }
+
+    package func complete(_ request: CompletionRequest) async throws -> CompletionAnswer {
+        try await call("POST", "/v1/worker/complete", request)
+    }
+
+    package func checkpoint(_ report: CheckpointReport) async throws {
+        let _: EmptyBody = try await call("POST", "/v1/worker/checkpoint", report)
+    }
+
+    /// - Returns: how much of the log the coordinator has now.
+    package func appendLog(_ attempt: AttemptID, stream: String, offset: Int64, bytes: [UInt8]) async throws -> Int64 {
+        var query = Query()
+        query.add("attempt", attempt.description)
+        query.add("stream", stream)
+        query.add("offset", String(offset))
+        let answer = try await raw("POST", "/v1/worker/logs" + query.text, body: bytes)
+        return try Wire.decode(UploadBody.self, from: answer.body).received
+    }
+
+    // MARK: Sending
+
+    package static func newKey() -> String { Base32.encode(SecureRandom.bytes(16)) }
+
+    private func call<Answer: Decodable>(
+        _ method: String, _ target: String, patience: TimeSpan = .zero
+    ) async throws -> Answer {
+        try Wire.decode(Answer.self, from: try await raw(method, target, patience: patience).body)
+    }
+
+    private func call<Answer: Decodable>(
+        _ method: String, _ target: String, _ body: some Encodable, idempotencyKey: String? = nil,
+        patience: TimeSpan = .zero
+    ) async throws -> Answer {
+        let answer = try await raw(
+            method, target, body: try Wire.encode(body), idempotencyKey: idempotencyKey, patience: patience)
+        return try Wire.decode(Answer.self, from: answer.body)
+    }
+
+    /// Signs and sends; signs once more by the coordinator's clock when it has started since this request was signed.
+    package func raw(
+        _ method: String, _ target: String, body: [UInt8] = [], idempotencyKey: String? = nil, patience: TimeSpan = .zero
+    ) async throws -> CarrierResponse {
+        var request = CarrierRequest(method: method, target: target, body: body)
+        if let idempotencyKey { request.headers["fog-idempotency-key"] = idempotencyKey }
+        if !body.isEmpty { request.headers["content-type"] = "application/json" }
+        var at = clock.now
+        for attempt in 0..<2 {
+            let signed = try RequestSigner(key: key, coordinator: coordinator).sign(request, at: at)
+            let answer = try await carrier.send(signed, deadline: deadline + patience)
+            guard let problem = Problem(answer) else { return answer }
+            guard attempt == 0, problem.code == "signed_before_start", let time = problem.serverTime else { throw problem }
+            at = time
+        }
+        throw Problem.unexpected
+    }
+}
+
+/// JSON on the wire.
+package enum Wire {
+    package static func encode(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.withoutEscapingSlashes]
+        return Array(try encoder.encode(value))
+    }
+
+    /// - Throws: `bad_body` that names the field, what was found and what was wanted.
+    package static func decode<Value: Decodable>(_: Value.Type, from bytes: [UInt8]) throws -> Value {
+        do {
+            return try JSONDecoder().decode(Value.self, from: Data(bytes))
+        } catch let error as DecodingError {
+            throw CoreFailure("bad_body", describe(error))
+        }
+    }
+
+    private static func describe(_ error: DecodingError) -> String {
+        func path(_ context: DecodingError.Context) -> String {
+            let keys = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }
+            return keys.isEmpty ? "the body" : "`\(keys.joined(separator: "."))`"
+        }
+        switch error {
+        case .keyNotFound(let key, let context): return "\(path(context)) lacks `\(key.stringValue)`"
+        case .typeMismatch(let type, let context): return "\(path(context)) must be \(type): \(context.debugDescription)"
+        case .valueNotFound(let type, let context): return "\(path(context)) is null, wanted \(type)"
+        case .dataCorrupted(let context):
+            let cause = (context.underlyingError as? any CodedFailure)?.message
+            return "\(path(context)): \(cause ?? context.debugDescription)"
+        @unknown default: return "the body does not decode"
+        }
+    }
+}
+
+package struct EmptyBody: Hashable, Sendable, Codable { package init() {} }
+
+/// A query string in the making.
+struct Query {
+    private var items: [String] = []
+
+    mutating func add(_ name: String, _ value: String?) {
+        guard let value, !value.isEmpty else { return }
+        items.append("\(name)=\(Self.escaped(value))")
+    }
+
+    var text: String { items.isEmpty ? "" : "?" + items.joined(separator: "&") }
+
+    /// Percent-encodes all but the unreserved characters of RFC 3986.
+    static func escaped(_ text: String) -> String {
+        var out = ""
+        for byte in text.utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e:
+                out.unicodeScalars.append(Unicode.Scalar(byte))
+            default: out += "%" + Hex.encode([byte]).uppercased()
+            }
+        }
+        return out
+    }
+}

@@ -1,0 +1,135 @@
+package import FogAPI
+package import FogCore
+package import FogJobs
+package import FogNet
+internal import Synchronization
+
+/// Who asks, proved: what a route is given.
+package struct AuthenticatedRequest: Sendable {
+    package let principal: Principal
+    package let request: CarrierRequest
+    /// Evidence for the ledger: what was signed, by which key.
+    package let signature: VerifiedSignature
+
+    /// - Throws: 403 `missing_role` unless the principal has one of the roles.
+    package func require(_ roles: Role...) throws(Problem) {
+        guard roles.contains(where: principal.roles.contains) else {
+            let wanted = roles.map(\.rawValue).joined(separator: " or ")
+            throw Problem(403, "missing_role", "this needs the role \(wanted), and \(principal.name) has it not")
+        }
+    }
+}
+
+/// Takes requests to principals, or to the problem that says why not.
+package struct Authentication: Sendable {
+    /// Requests of one principal under way at once, waiting polls among them; beyond it 429.
+    package static let openRequestsLimit = 256
+
+    private let verifier: RequestVerifier
+    private let window: NonceWindow
+    private let signer: ResponseSigner
+    private let clock: any FogClock
+    private let find: @Sendable (KeyID) -> Principal?
+    private let open: OpenRequests
+
+    /// - Parameters:
+    ///   - key: the coordinator's; it signs the answers to state changes.
+    ///   - find: the principal of a key's name; one that was revoked is refused here.
+    package init(
+        key: SigningKey, window: NonceWindow, clock: any FogClock, limits: RequestVerifier.Limits = .direct,
+        openRequests: Int = Self.openRequestsLimit, find: @escaping @Sendable (KeyID) -> Principal?
+    ) {
+        verifier = RequestVerifier(coordinator: key.publicKey.id, limits: limits)
+        self.window = window
+        signer = ResponseSigner(key: key)
+        self.clock = clock
+        self.find = find
+        open = OpenRequests(limit: openRequests)
+    }
+
+    /// The principal who signed the request, once: the same request a second time is `replayed`.
+    package func authenticate(_ request: CarrierRequest) throws(Problem) -> AuthenticatedRequest {
+        var found: Principal?
+        let now = clock.now
+        let verdict = verifier.verify(request, at: now) { id in
+            found = find(id).flatMap { $0.revokedAt == nil ? $0 : nil }
+            return found?.key
+        }
+        let signature = try accepted(verdict)
+        guard let principal = found else { throw Problem(.init("unknown_key", "no such key may act here")) }
+        if let refusal = window.admit(signature, at: now) { throw Problem(refusal) }
+        return AuthenticatedRequest(principal: principal, request: request, signature: signature)
+    }
+
+    /// Checks the signature of a key that is not enrolled yet. Its nonce is not kept, or strangers could fill the window:
+    /// an enrolment is held to one by its token.
+    package func verify(_ request: CarrierRequest, by newcomer: PublicKey) throws(Problem) -> VerifiedSignature {
+        try accepted(verifier.verify(request, at: clock.now) { _ in newcomer })
+    }
+
+    /// Authenticates, counts the request among the principal's open ones while the handler runs, and signs the answer
+    /// when the request may have changed something.
+    package func answer(
+        _ request: CarrierRequest, _ handler: (AuthenticatedRequest) async throws(Problem) -> CarrierResponse
+    ) async -> CarrierResponse {
+        do throws(Problem) {
+            let authenticated = try authenticate(request)
+            let key = authenticated.signature.keyID
+            guard open.begin(key) else {
+                throw Problem(
+                    429, "too_many_requests", "\(open.limit) requests of this key are under way", retryAfterSeconds: 1)
+            }
+            defer { open.end(key) }
+            let response: CarrierResponse
+            do throws(Problem) {
+                response = try await handler(authenticated)
+            } catch {
+                response = error.response
+            }
+            return signed(response, to: request)
+        } catch {
+            return error.response
+        }
+    }
+
+    /// Requests of all principals under way.
+    package var openRequests: Int { open.count }
+
+    private func signed(_ response: CarrierResponse, to request: CarrierRequest) -> CarrierResponse {
+        guard request.method != "GET", request.method != "HEAD" else { return response }
+        // The request was verified, so it has the signature that this one binds to.
+        return (try? signer.sign(response, to: request, at: clock.now)) ?? Problem.unexpected.response
+    }
+
+    private func accepted(_ verdict: SignatureVerdict) throws(Problem) -> VerifiedSignature {
+        switch verdict {
+        case .verified(let signature): return signature
+        case .refused(let refusal): throw Problem(refusal)
+        }
+    }
+}
+
+/// Counts the requests under way, key by key.
+private final class OpenRequests: Sendable {
+    let limit: Int
+    private let counts = Mutex<[KeyID: Int]>([:])
+
+    init(limit: Int) { self.limit = limit }
+
+    var count: Int { counts.withLock { $0.values.reduce(0, +) } }
+
+    func begin(_ key: KeyID) -> Bool {
+        counts.withLock { counts in
+            guard counts[key, default: 0] < limit else { return false }
+            counts[key, default: 0] += 1
+            return true
+        }
+    }
+
+    func end(_ key: KeyID) {
+        counts.withLock { counts in
+            let left = counts[key, default: 0] - 1
+            counts[key] = left > 0 ? left : nil
+        }
+    }
+}

@@ -1,0 +1,39 @@
+internal import FogCoordinator
+internal import FogCore
+internal import FogJobs
+
+/// The figures of a coordinator, as Prometheus reads them.
+package struct CoordinatorMetrics: Sendable {
+    private let registry = MetricsRegistry()
+
+    package init() {}
+
+    func count(route: String, status: Int, took: TimeSpan) {
+        registry.counter(
+            "fog_http_requests_total", help: "Requests by route and status.",
+            labels: ["route": route, "status": String(status)]
+        ).increment()
+        registry.histogram(
+            "fog_http_request_seconds", help: "Time from the request to its answer, waiting polls included.",
+            buckets: Histogram.seconds
+        ).observe(took.seconds)
+    }
+
+    func page(_ figures: Coordinator.Figures) -> String {
+        registry.gauge("fog_jobs_open_count", help: "Jobs that are not settled.").set(Double(figures.openJobs))
+        for state in TaskState.allCases {
+            registry.gauge("fog_tasks_count", help: "Tasks of open jobs by state.", labels: ["state": state.rawValue])
+                .set(Double(figures.tasks[state] ?? 0))
+        }
+        for liveness in ["live", "suspect", "lost", "offline"] {
+            registry.gauge("fog_nodes_count", help: "Nodes by liveness.", labels: ["liveness": liveness])
+                .set(Double(figures.nodes[liveness] ?? 0))
+        }
+        registry.gauge("fog_polls_waiting_count", help: "Workers that wait for work.").set(Double(figures.waitingPolls))
+        registry.gauge("fog_store_commits", help: "Commits since the start.").set(Double(figures.commits))
+        registry.gauge("fog_leases_granted", help: "Leases granted since the start.").set(Double(figures.grants))
+        registry.gauge("fog_results_accepted", help: "Results accepted since the start.").set(Double(figures.completions))
+        registry.gauge("fog_ledger_records", help: "Records in the ledger's log.").set(Double(figures.ledgerRecords))
+        return registry.page()
+    }
+}

@@ -1,0 +1,159 @@
+internal import FogAPI
+package import FogCoordinator
+package import FogCore
+internal import FogJobs
+package import FogNet
+internal import FogStore
+package import Logging
+
+/// The coordinator's router: every door, HTTP or another carrier, leads here.
+package struct Routes: CarrierEndpoint {
+    typealias Handler = @Sendable (Routes, AuthenticatedRequest, RouteParameters) async throws -> CarrierResponse
+    typealias OpenHandler = @Sendable (Routes, CarrierRequest) async throws -> CarrierResponse
+
+    let coordinator: Coordinator
+    let authentication: Authentication
+    let metrics: CoordinatorMetrics
+    let clock: any FogClock
+    let logger: Logger
+    let joining: Joining
+    let name: String
+    let version: String
+
+    private static let routes: [(pattern: RoutePattern, handler: Handler)] =
+        (jobRoutes + contentRoutes + workerRoutes + otherRoutes).map { (RoutePattern($0.0), $0.1) }
+
+    package init(
+        coordinator: Coordinator, authentication: Authentication, joining: Joining, name: String, version: String,
+        clock: any FogClock, logger: Logger
+    ) {
+        self.coordinator = coordinator
+        self.authentication = authentication
+        self.joining = joining
+        self.name = name
+        self.version = version
+        self.clock = clock
+        self.logger = logger
+        metrics = CoordinatorMetrics()
+    }
+
+    package func handle(_ request: CarrierRequest) async -> CarrierResponse {
+        let start = clock.sinceBoot
+        let (response, route) = await route(request)
+        metrics.count(route: route, status: response.status, took: clock.sinceBoot - start)
+        return response
+    }
+
+    private func route(_ request: CarrierRequest) async -> (CarrierResponse, String) {
+        let path = request.path.split(separator: "/")
+        if let open = await answerOpen(request) { return (open, request.path) }
+        var allowed: [String] = []
+        for (pattern, handler) in Self.routes {
+            guard let parameters = pattern.match(path) else { continue }
+            guard pattern.method == request.method else {
+                allowed.append(pattern.method)
+                continue
+            }
+            let response = await authentication.answer(request) { authenticated throws(Problem) in
+                let parameters = try RouteParameters(path: parameters, query: request.query)
+                return try await self.run(handler, authenticated, parameters)
+            }
+            return (response, pattern.text)
+        }
+        guard allowed.isEmpty else {
+            var response = Problem(405, "method_not_allowed", "this path takes \(allowed.joined(separator: ", "))").response
+            response.headers["allow"] = allowed.joined(separator: ", ")
+            return (response, "405")
+        }
+        return (Problem(404, "no_such_path", "there is no `\(request.path.prefix(120))`").response, "404")
+    }
+
+    /// What needs no signature.
+    private func answerOpen(_ request: CarrierRequest) async -> CarrierResponse? {
+        switch (request.method, request.path) {
+        case ("GET", "/healthz"): return .text("ok\n")
+        case ("GET", "/readyz"):
+            return await coordinator.isReady ? .text("ready\n") : .text("the store does not take commits\n", status: 503)
+        case ("GET", "/metrics"):
+            let page = metrics.page(await coordinator.figures())
+            return CarrierResponse(
+                status: 200, headers: ["content-type": MetricsRegistry.contentType], body: Array(page.utf8))
+        case ("GET", "/openapi.json"):
+            return CarrierResponse(
+                status: 200, headers: ["content-type": "application/json"], body: Array(OpenAPI.text.utf8))
+        case ("GET", "/v1/info"):
+            let info = InfoBody(name: name, version: version, coordinator: coordinator.key, time: clock.now)
+            return (try? .json(info)) ?? Problem.unexpected.response
+        case ("POST", "/v1/join"): return await join(request)
+        default: return nil
+        }
+    }
+
+    private func run(
+        _ handler: Handler, _ request: AuthenticatedRequest, _ parameters: RouteParameters
+    ) async throws(Problem) -> CarrierResponse {
+        do {
+            return try await handler(self, request, parameters)
+        } catch let problem as Problem {
+            throw problem
+        } catch let failure as CoordinatorFailure {
+            throw Self.problem(for: failure)
+        } catch let failure as StoreFailure {
+            logger.error("the store failed", metadata: ["code": "\(failure.code)", "message": "\(failure.message)"])
+            throw Problem(503, failure.code, failure.message, retryAfterSeconds: 2)
+        } catch let failure as any CodedFailure {
+            throw Problem(400, failure.code, failure.message)
+        } catch is CancellationError {
+            throw Problem(499, "cancelled", "the asker left")
+        } catch {
+            logger.error("a request failed", metadata: ["path": "\(request.request.path)", "error": "\(error)"])
+            throw .unexpected
+        }
+    }
+
+    static func problem(for failure: CoordinatorFailure) -> Problem {
+        let status =
+            switch failure.code {
+            case "not_found": 404
+            case "forbidden": 403
+            case "conflict", "idempotency_conflict", "stale_lease", "unknown_worker", "ambiguous": 409
+            case "quota": 429
+            case "too_large": 413
+            case "bad_manifest": 422
+            default: 400
+            }
+        var problem = Problem(status, failure.code, failure.message)
+        problem.errors = failure.details.map { Problem.Detail(pointer: "", detail: $0) }
+        return problem
+    }
+
+    private func join(_ request: CarrierRequest) async -> CarrierResponse {
+        do {
+            let body = try Wire.decode(JoinBody.self, from: request.body)
+            _ = try authentication.verify(request, by: body.key)
+            return try .json(MeBody(try await joining.join(body, on: coordinator)), status: 201)
+        } catch let problem as Problem {
+            return problem.response
+        } catch let failure as CoordinatorFailure {
+            return Self.problem(for: failure).response
+        } catch let failure as any CodedFailure {
+            return Problem(400, failure.code, failure.message).response
+        } catch {
+            return Problem.unexpected.response
+        }
+    }
+}
+
+extension CarrierResponse {
+    static func json(_ body: some Encodable, status: Int = 200) throws -> CarrierResponse {
+        CarrierResponse(status: status, headers: ["content-type": "application/json"], body: try Wire.encode(body))
+    }
+
+    static func text(_ text: String, status: Int = 200) -> CarrierResponse {
+        CarrierResponse(status: status, headers: ["content-type": "text/plain; charset=utf-8"], body: Array(text.utf8))
+    }
+
+    static func bytes(_ bytes: [UInt8]) -> CarrierResponse {
+        CarrierResponse(status: 200, headers: ["content-type": "application/octet-stream"], body: bytes)
+    }
+}
