@@ -1,0 +1,152 @@
+package import FogCore
+package import FogJobs
+package import FogStore
+
+/// Blobs and logs as the coordinator serves them: who may read what, small content in the store, large in files.
+package struct ContentStore: Sendable {
+    let store: any Store
+    let blobs: BlobFiles
+    let logs: LogFiles
+
+    package init(store: any Store, blobs: BlobFiles, logs: LogFiles) {
+        self.store = store
+        self.blobs = blobs
+        self.logs = logs
+    }
+
+    /// A blob that the account may read, or nil: unknown and foreign look alike.
+    package func blob(_ digest: Digest, readableBy account: AccountID) async throws -> BlobRecord? {
+        guard try await store.mayRead(digest, account: account) else { return nil }
+        return try await store.blob(digest)
+    }
+
+    /// The whole of a blob that is read into memory: tables and lists.
+    package func bytes(of digest: Digest, readableBy account: AccountID) async throws -> [UInt8]? {
+        guard let record = try await blob(digest, readableBy: account) else { return nil }
+        return try await bytes(of: record)
+    }
+
+    package func bytes(of record: BlobRecord) async throws -> [UInt8] {
+        guard record.size <= Int64(ManifestLimits.maxTableBytes) else {
+            throw CoordinatorFailure("too_large", "the blob has \(record.size) bytes, at most \(ManifestLimits.maxTableBytes)")
+        }
+        var out: [UInt8] = []
+        while Int64(out.count) < record.size {
+            let piece = try await read(record, offset: Int64(out.count), length: BlobFiles.readLimit)
+            guard !piece.isEmpty else {
+                throw CoordinatorFailure("corrupt", "the blob \(record.digest) has \(out.count) of \(record.size) bytes")
+            }
+            out += piece
+        }
+        return out
+    }
+
+    package func read(_ record: BlobRecord, offset: Int64, length: Int) async throws -> [UInt8] {
+        if let inline = record.inline {
+            guard offset >= 0, offset < inline.count else { return [] }
+            return Array(inline[Int(offset)..<min(inline.count, Int(offset) + max(0, length))])
+        }
+        return try blobs.read(record.digest, at: offset, count: length)
+    }
+
+    func appendLog(_ attempt: AttemptID, stream: LogStream, offset: Int64, bytes: [UInt8]) async throws -> Int64 {
+        try logs.append(bytes, to: attempt, stream: stream, at: offset)
+    }
+
+    /// A piece of a log and how much there is; streamed and whole logs look alike.
+    func readLog(_ attempt: AttemptID, stream: LogStream, offset: Int64, length: Int) async throws -> (
+        bytes: [UInt8], size: Int64
+    ) {
+        if let whole = try await store.log(attempt, stream: stream) {
+            guard offset < whole.count else { return ([], Int64(whole.count)) }
+            return (Array(whole[Int(max(0, offset))..<min(whole.count, Int(offset) + length)]), Int64(whole.count))
+        }
+        let size = try logs.size(attempt, stream: stream)
+        guard offset < size else { return ([], size) }
+        return (try logs.read(attempt, stream: stream, at: offset, count: length), size)
+    }
+}
+
+extension Coordinator {
+    /// Takes a piece of a blob; the last piece makes it whole.
+    ///
+    /// Small content goes into the store with its row; large content is flushed as a file before its row is written.
+    package func upload(
+        _ digest: Digest, total: Int64, offset: Int64, bytes: [UInt8], by principal: Principal
+    ) async throws -> (received: Int64, isComplete: Bool) {
+        guard total >= 0, offset >= 0, offset + Int64(bytes.count) <= total else {
+            throw CoordinatorFailure("bad_range", "offset \(offset) and \(bytes.count) bytes do not fit into \(total)")
+        }
+        if try await content.blob(digest, readableBy: principal.account) != nil { return (total, true) }
+        let now = clock.now
+        var record = BlobRecord(digest: digest, size: total, inline: nil, createdAt: now)
+        if total <= Int64(BlobRecord.inlineLimit) {
+            guard offset == 0, Int64(bytes.count) == total else {
+                throw CoordinatorFailure("bad_range", "a blob of \(total) bytes is sent in one piece")
+            }
+            guard Digest.blake2b(bytes) == digest else {
+                throw CoordinatorFailure("bad_digest", "the content is not what its digest says")
+            }
+            record.inline = bytes
+        } else {
+            // One principal's unfinished upload is not another's: no "already have" across accounts.
+            let name = "\(principal.account)-\(digest)"
+            let received = try content.blobs.append(bytes, to: name, at: offset)
+            guard received == total else { return (received, false) }
+            try content.blobs.finish(name, digest: digest, size: total)
+        }
+        let use = BlobUse(digest: digest, account: principal.account, job: nil, at: now)
+        try await perform { core, _ throws(CoordinatorFailure) in
+            core.change.blobs.append(record)
+            core.change.blobUses.append(use)
+            core.hasChange = true
+        }
+        return (total, true)
+    }
+
+    package func missing(_ digests: [Digest], for principal: Principal) async throws -> [Digest] {
+        var missing: [Digest] = []
+        for digest in digests where try await content.blob(digest, readableBy: principal.account) == nil {
+            missing.append(digest)
+        }
+        return missing
+    }
+
+    /// A piece of a blob: for the account that has a use of it, or for a worker whose live lease lists it.
+    package func download(_ digest: Digest, offset: Int64, length: Int, by principal: Principal) async throws -> [UInt8] {
+        var record = try await content.blob(digest, readableBy: principal.account)
+        if record == nil, let node = core.nodeOfKey[principal.key.id], isListed(digest, by: node) {
+            record = try await store.blob(digest)
+        }
+        guard let record else { throw CoordinatorFailure.notFound }
+        return try await content.read(record, offset: offset, length: length)
+    }
+
+    private func isListed(_ digest: Digest, by node: NodeID) -> Bool {
+        (core.nodes[node]?.leases ?? []).contains { id in
+            core.jobs[id.task.job]?.tasks[id.task.number]?.attempt?.readable.contains(digest) == true
+        }
+    }
+
+    /// A piece of a task's log.
+    /// - Returns: bytes, size by now, and whether more may come.
+    package func log(
+        of id: JobID, task: UInt32, token: UInt32?, stream: LogStream, offset: Int64, length: Int, wait: TimeSpan,
+        for principal: Principal
+    ) async throws -> (bytes: [UInt8], size: Int64, isComplete: Bool) {
+        let deadline = clock.sinceBoot + wait
+        while true {
+            let shown = try await attemptToShow(of: id, task: task, for: principal)
+            let wanted = token.map { AttemptID(task: TaskID(job: id, number: task), token: $0) } ?? shown?.id
+            guard let wanted else { return ([], 0, core.jobs[id] == nil) }
+            let attempt = wanted == shown?.id ? shown : try await store.attempt(wanted)
+            let isComplete = attempt?.isOpen == false
+            let piece = try await content.readLog(wanted, stream: stream, offset: offset, length: length)
+            let left = deadline - clock.sinceBoot
+            if !piece.bytes.isEmpty || isComplete || left <= .zero || Task.isCancelled {
+                return (piece.bytes, piece.size, isComplete && offset + Int64(piece.bytes.count) >= piece.size)
+            }
+            await waitForEvent(atMost: min(left, .milliseconds(250)))
+        }
+    }
+}

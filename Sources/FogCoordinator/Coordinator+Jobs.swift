@@ -1,0 +1,259 @@
+internal import FogLedger
+package import FogCore
+package import FogJobs
+package import FogPlacement
+package import FogStore
+
+/// What a submitter asks of the coordinator.
+extension Coordinator {
+    /// What a submit would come to.
+    package struct Quote: Sendable {
+        package let spec: JobSpec
+        package let price: Credits
+        package let available: Credits
+        /// One a step.
+        package let explanations: [Explanation]
+    }
+
+    /// Takes a job in, once for an idempotency key.
+    /// - Returns: the job, and whether it is new.
+    package func submit(
+        document text: String, fileTable: Digest?, idempotencyKey: String?, by principal: Principal,
+        only selection: [UInt32]? = nil
+    ) async throws -> (record: JobRecord, isNew: Bool) {
+        var submission = try await read(
+            document: text, fileTable: fileTable, idempotencyKey: idempotencyKey, by: principal)
+        if let selection {
+            submission.selection = selection
+            submission.document = Retrial.join(submission.document, selection: selection)
+        }
+        if let key = idempotencyKey,
+            let known = try await store.job(account: principal.account, idempotencyKey: key)
+        {
+            guard known.documentDigest == submission.documentDigest else {
+                throw CoordinatorFailure.idempotencyConflict
+            }
+            return (known, false)
+        }
+        let complete = submission
+        let record = try await perform { core, now throws(CoordinatorFailure) in
+            try core.submit(complete, at: now)
+        }
+        return (record, true)
+    }
+
+    /// Reads a submission without taking it in.
+    package func quote(document text: String, fileTable: Digest?, by principal: Principal) async throws -> Quote {
+        let submission = try await read(document: text, fileTable: fileTable, idempotencyKey: nil, by: principal)
+        let spec = submission.spec
+        let now = now
+        let record = JobRecord(
+            id: JobID(high: 0, low: 0), name: spec.name, account: principal.account, submitter: principal.key,
+            submittedAt: now.wall, idempotencyKey: nil, documentDigest: submission.documentDigest, fileTable: nil,
+            labels: [:], priority: spec.priority, progress: JobProgress(steps: [], budget: .zero))
+        let job = ActiveJob(record: record, spec: spec, files: submission.files)
+        let nodes = core.nodes.keys.sorted().compactMap { core.nodes[$0] }.map {
+            var record = core.nodeRecord($0, at: now)
+            // Slots are offered by polls only; for the question where it could run, an open node has room.
+            record.free.slots = max(record.free.slots, record.allowance.slots)
+            return record
+        }
+        let explanations = spec.steps.indices.map { step in
+            Explanation.of(core.shape(of: job, step: step, at: now), nodes: nodes, now: now.wall)
+        }
+        return Quote(
+            spec: spec, price: core.quote(for: spec),
+            available: core.ledger.account(principal.account)?.available ?? .zero, explanations: explanations)
+    }
+
+    private func read(
+        document text: String, fileTable: Digest?, idempotencyKey: String?, by principal: Principal
+    ) async throws -> Submission {
+        guard text.utf8.count <= ManifestLimits.maxBytes else {
+            throw CoordinatorFailure("bad_manifest", "the document has \(text.utf8.count) bytes, at most \(ManifestLimits.maxBytes)")
+        }
+        let json = try JSON(parsing: text, maxDepth: ManifestLimits.maxDepth)
+        let files = try await self.files(of: fileTable, for: principal)
+        var tables: [Digest: [UInt8]] = [:]
+        for digest in Self.sweepTables(in: json) {
+            tables[digest] = try await content.bytes(of: digest, readableBy: principal.account)
+        }
+        let outcome = try SubmissionBundle.spec(document: json, files: files) { tables[$0] }
+        guard let spec = outcome.spec else {
+            throw CoordinatorFailure(
+                "bad_manifest", outcome.problems.first.map { "\($0.path): \($0.message)" } ?? "the manifest is not valid",
+                details: outcome.problems.map { "\($0.path): \($0.message)" })
+        }
+        let bundle = SubmissionBundle(spec: spec, files: files)
+        var submission = Submission(
+            spec: spec, document: json.canonical, documentDigest: bundle.digest, files: files ?? FileTable.empty,
+            fileTable: fileTable, idempotencyKey: idempotencyKey, submitter: principal)
+        for digest in try LocalInputs(of: spec).blobs {
+            guard let blob = try await content.blob(digest, readableBy: principal.account) else {
+                throw CoordinatorFailure("missing_blob", "there is no blob \(digest) that you may read")
+            }
+            submission.blobSizes[digest] = blob.size
+        }
+        return submission
+    }
+
+    private func files(of digest: Digest?, for principal: Principal) async throws -> FileTable? {
+        guard let digest else { return nil }
+        guard let bytes = try await content.bytes(of: digest, readableBy: principal.account) else {
+            throw CoordinatorFailure("missing_blob", "the file table \(digest) was not uploaded")
+        }
+        let table = try FileTable(json: JSON(parsing: bytes))
+        for entry in table.digests {
+            guard try await content.blob(entry, readableBy: principal.account) != nil else {
+                throw CoordinatorFailure("missing_blob", "the input \(entry) was not uploaded")
+            }
+        }
+        return table
+    }
+
+    /// Blobs that stand under a `sweep` key.
+    static func sweepTables(in json: JSON) -> [Digest] {
+        var found: [Digest] = []
+        for member in json.members ?? [] {
+            if member.name == "sweep", let text = member.value.string, text.hasPrefix("blob:"),
+                let digest = try? Digest(text.dropFirst(5))
+            {
+                found.append(digest)
+            } else {
+                found += sweepTables(in: member.value)
+            }
+        }
+        return found
+    }
+
+    // MARK: Finding
+
+    /// A job by id, unique prefix of an id, or name (the newest of that name).
+    /// - Throws: `not_found`, or `ambiguous` with the candidates.
+    package func find(_ reference: String, for principal: Principal) async throws -> JobRecord {
+        let scope = principal.roles.contains(.admin) ? nil : principal.account
+        if let id = try? JobID(reference) { return try await job(id, for: principal) }
+        let ids = try await store.jobIDs(prefix: reference, account: scope, limit: 5)
+        if ids.count == 1 { return try await job(ids[0], for: principal) }
+        if ids.count > 1 {
+            throw CoordinatorFailure(
+                "ambiguous", "`\(reference)` begins \(ids.count) ids: \(ids.map(\.short).joined(separator: ", "))")
+        }
+        var filter = JobFilter(account: scope, name: reference, limit: 1)
+        filter.limit = 1
+        guard let named = try await store.jobs(filter).first else { throw CoordinatorFailure.notFound }
+        return try await job(named.id, for: principal)
+    }
+
+    func job(_ id: JobID, for principal: Principal) async throws -> JobRecord {
+        if let active = core.jobs[id] {
+            guard core.visible(id, to: principal) != nil else { throw CoordinatorFailure.notFound }
+            return active.record
+        }
+        guard let stored = try await store.job(id)?.record,
+            principal.roles.contains(.admin) || stored.account == principal.account
+        else { throw CoordinatorFailure.notFound }
+        return stored
+    }
+
+    package func jobs(_ filter: JobFilter, for principal: Principal) async throws -> [JobRecord] {
+        var own = filter
+        if !principal.roles.contains(.admin) { own.account = principal.account }
+        return try await store.jobs(own).map { core.jobs[$0.id]?.record ?? $0 }
+    }
+
+    package func document(of id: JobID) async throws -> String {
+        guard let stored = try await store.job(id) else { throw CoordinatorFailure.notFound }
+        return Retrial.split(try JSON(parsing: stored.document)).document.canonical
+    }
+
+    // MARK: Changing
+
+    package func cancel(_ id: JobID, reason: String, by principal: Principal) async throws -> JobRecord {
+        try await control(id, by: principal) { core, now throws(CoordinatorFailure) in
+            try core.cancel(id, reason: reason, by: principal, at: now)
+        }
+    }
+
+    package func hold(_ id: JobID, reason: String, by principal: Principal) async throws -> JobRecord {
+        try await control(id, by: principal) { core, now throws(CoordinatorFailure) in
+            try core.hold(id, reason: reason, by: principal, at: now)
+        }
+    }
+
+    package func release(_ id: JobID, by principal: Principal) async throws -> JobRecord {
+        try await control(id, by: principal) { core, now throws(CoordinatorFailure) in
+            try core.release(id, by: principal, at: now)
+        }
+    }
+
+    package func fund(_ id: JobID, adding amount: Credits, by principal: Principal) async throws -> JobRecord {
+        try await control(id, by: principal) { core, now throws(CoordinatorFailure) in
+            try core.fund(id, adding: amount, by: principal, at: now)
+        }
+    }
+
+    /// A finished job cannot be changed; that is said as such, not as `not_found`.
+    private func control(
+        _ id: JobID, by principal: Principal,
+        _ decide: (inout CoordinatorCore, Moment) throws(CoordinatorFailure) -> JobRecord
+    ) async throws -> JobRecord {
+        if core.jobs[id] == nil {
+            let record = try await job(id, for: principal)
+            throw CoordinatorFailure("conflict", "job \(record.id.short) is \(record.state.rawValue) already")
+        }
+        return try await perform(decide)
+    }
+
+    // MARK: Explaining
+
+    /// Why tasks of a job wait: what holds the job itself, then what each node lacks.
+    package struct JobExplanation: Sendable {
+        package var record: JobRecord
+        /// Reasons that no node could change: held, blocked, backing off, its own limits.
+        package var reasons: [String]
+        package var steps: [Explanation]
+    }
+
+    package func explain(_ id: JobID, for principal: Principal) async throws -> JobExplanation {
+        let record = try await job(id, for: principal)
+        guard let active = core.jobs[id] else {
+            return JobExplanation(record: record, reasons: ["every task is final: \(record.state.rawValue)"], steps: [])
+        }
+        let now = now
+        var reasons: [String] = []
+        if let held = record.progress.held { reasons.append("held: \(held)") }
+        if let reason = record.progress.cancelReason { reasons.append("being cancelled: \(reason)") }
+        var steps: [Explanation] = []
+        let nodes = core.nodes.keys.sorted().compactMap { core.nodes[$0] }.map { core.nodeRecord($0, at: now) }
+        for (index, progress) in record.progress.steps.enumerated() {
+            let label = progress.name.isEmpty ? "" : "step \(progress.name): "
+            let spec = active.steps[index].spec
+            if progress.counts[.blocked] > 0 {
+                reasons.append("\(label)\(progress.counts[.blocked]) wait for \(spec.needs.joined(separator: ", "))")
+            }
+            if let limit = spec.maxParallel, active.steps[index].out >= limit {
+                reasons.append("\(label)max_parallel: \(active.steps[index].out) of \(limit) are running")
+            }
+            if let next = active.steps[index].backoff.values.min() {
+                reasons.append("\(label)\(progress.counts[.backoff]) back off after a failure, next at \(next.plain)")
+            }
+            for task in active.tasks.values where task.step == index && task.record.state == .held {
+                reasons.append("\(label)task \(task.record.id.number) is held: \(task.record.heldReason ?? "")")
+            }
+            if progress.counts[.ready] > 0 {
+                steps.append(Explanation.of(core.shape(of: active, step: index, at: now), nodes: nodes, now: now.wall))
+            }
+        }
+        return JobExplanation(record: record, reasons: reasons, steps: steps)
+    }
+}
+
+extension FileTable {
+    /// No input at all.
+    static let empty: FileTable = {
+        // An empty table breaks no rule, so this cannot throw.
+        guard let table = try? FileTable([:]) else { preconditionFailure("an empty file table was refused") }
+        return table
+    }()
+}

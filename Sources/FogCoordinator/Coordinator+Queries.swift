@@ -1,0 +1,175 @@
+package import FogCore
+package import FogJobs
+package import FogLedger
+internal import FogPlacement
+package import FogStore
+
+/// What people look at.
+extension Coordinator {
+    // MARK: Jobs
+
+    /// Tasks that have a row, by number.
+    package func tasks(of id: JobID, after number: UInt32?, states: Set<TaskState>?, limit: Int, for principal: Principal)
+        async throws -> [TaskRecord]
+    {
+        _ = try await job(id, for: principal)
+        let stored = try await store.tasks(of: id, after: number, states: states, limit: min(max(1, limit), 1000))
+        return stored.map { core.jobs[id]?.tasks[$0.id.number]?.record ?? $0 }
+    }
+
+    package func attempts(of id: JobID, task: UInt32?, after: AttemptID?, limit: Int, for principal: Principal)
+        async throws -> [AttemptRecord]
+    {
+        _ = try await job(id, for: principal)
+        return try await store.attempts(of: id, task: task, after: after, limit: min(max(1, limit), 1000))
+    }
+
+    /// The attempt whose output people want to see: the winner, else the newest.
+    package func attemptToShow(of id: JobID, task: UInt32, for principal: Principal) async throws -> AttemptRecord? {
+        let all = try await attempts(of: id, task: task, after: nil, limit: 1000, for: principal)
+        return all.last { $0.outcome == .success } ?? all.last
+    }
+
+    package func liveState(of attempt: AttemptID) -> AttemptState? {
+        core.jobs[attempt.task.job]?.tasks[attempt.task.number]?.attempt.flatMap {
+            $0.record.id == attempt ? $0.state : nil
+        }
+    }
+
+    /// Events after a cursor; waits for the first when there is none yet.
+    package func events(after sequence: UInt64, job id: JobID?, limit: Int, wait: TimeSpan, for principal: Principal)
+        async throws -> [EventRecord]
+    {
+        if let id {
+            _ = try await job(id, for: principal)
+        } else if !principal.roles.contains(.admin) && !principal.roles.contains(.auditor) {
+            throw CoordinatorFailure("forbidden", "events of all jobs are for operators and auditors")
+        }
+        let deadline = clock.sinceBoot + wait
+        while true {
+            let found = try await store.events(after: sequence, job: id, limit: min(max(1, limit), 1000))
+            let left = deadline - clock.sinceBoot
+            if !found.isEmpty || left <= .zero || Task.isCancelled { return found }
+            await waitForEvent(atMost: left)
+        }
+    }
+
+    // MARK: Nodes
+
+    package struct NodeStatus: Sendable {
+        package var row: NodeRow
+        package var liveness: String
+        package var allowance: Allowance?
+        package var leases: Int
+        package var whyClosed: String?
+        package var ownerName: String
+    }
+
+    package func nodes(for principal: Principal) -> [NodeStatus] {
+        let now = now
+        return core.nodes.values.sorted { ($0.row.report.name, $0.row.id) < ($1.row.report.name, $1.row.id) }.map { node in
+            NodeStatus(
+                row: node.row, liveness: node.liveness.rawValue, allowance: node.allowance, leases: node.leases.count,
+                whyClosed: node.whyClosed(at: now.wall), ownerName: core.ownerName(of: node))
+        }
+    }
+
+    /// A node by id, unique prefix or name.
+    package func node(_ reference: String, for principal: Principal) throws -> NodeStatus {
+        let matches = nodes(for: principal).filter {
+            $0.row.id.description.hasPrefix(reference) || $0.row.report.name == reference
+        }
+        guard let only = matches.first else { throw CoordinatorFailure.notFound }
+        guard matches.count == 1 else {
+            throw CoordinatorFailure("ambiguous", "`\(reference)` names \(matches.count) nodes")
+        }
+        return only
+    }
+
+    package func set(_ standing: NodeRow.Standing, of reference: String, by principal: Principal) async throws
+        -> NodeStatus
+    {
+        let id = try node(reference, for: principal).row.id
+        _ = try await perform { core, now throws(CoordinatorFailure) in
+            try core.set(standing, of: id, by: principal, at: now)
+        }
+        return try node(id.description, for: principal)
+    }
+
+    // MARK: Principals
+
+    package func principal(_ id: KeyID) -> Principal? { core.principal(id) }
+
+    package func enrol(key: PublicKey, name: String, roles: Set<Role>, account: AccountID?) async throws -> Principal {
+        try await perform { core, now throws(CoordinatorFailure) in
+            try core.enrol(key: key, name: name, roles: roles, account: account, at: now)
+        }
+    }
+
+    // MARK: Ledger
+
+    package func account(_ id: AccountID) async throws -> Account {
+        if let open = core.ledger.account(id) { return open }
+        guard let stored = try await store.account(id) else { throw CoordinatorFailure.notFound }
+        return stored
+    }
+
+    /// An account by id or by the name of a principal that owns it.
+    package func account(named reference: String, for principal: Principal) async throws -> Account {
+        let id: AccountID
+        if let exact = try? AccountID(reference) {
+            id = exact
+        } else if let owner = core.principals.values.first(where: { $0.name == reference }) {
+            id = owner.account
+        } else {
+            throw CoordinatorFailure.notFound
+        }
+        guard id == principal.account || principal.roles.contains(.admin) || principal.roles.contains(.auditor) else {
+            throw CoordinatorFailure.notFound
+        }
+        return try await account(id)
+    }
+
+    package func history(of id: AccountID, before: UInt64?, limit: Int) async throws -> [StoredLedgerRecord] {
+        try await store.ledgerRecords(of: id, before: before, limit: min(max(1, limit), 1000))
+    }
+
+    package func grant(_ amount: Credits, to id: AccountID, reason: String, by principal: Principal) async throws
+        -> Account
+    {
+        let document = try GrantDocument(
+            account: id, amount: amount, time: clock.now, reason: reason, signedBy: signingKey)
+        return try await perform { core, now throws(CoordinatorFailure) in
+            try core.grant(document, by: principal, at: now)
+        }
+    }
+
+    /// Replays the whole log and compares it with every projection.
+    package func audit() async throws -> AuditReport {
+        // What is decided and not committed is in neither side of the comparison.
+        try await durable(ticket())
+        return try await LedgerAuditor(store: store).run()
+    }
+
+    // MARK: Figures
+
+    package struct Figures: Sendable {
+        package var openJobs: Int
+        package var tasks: [TaskState: Int]
+        package var nodes: [String: Int]
+        package var waitingPolls: Int
+        package var commits: Int
+        package var grants: Int
+        package var completions: Int
+        package var ledgerRecords: UInt64
+    }
+
+    package func figures() -> Figures {
+        let counts = core.jobs.values.reduce(TaskCounts()) { $0 + $1.record.progress.counts }
+        return Figures(
+            openJobs: core.jobs.count, tasks: counts.counts,
+            nodes: Dictionary(core.nodes.values.map { ($0.liveness.rawValue, 1) }, uniquingKeysWith: +),
+            waitingPolls: pollers.count, commits: commits, grants: core.grants, completions: core.completions,
+            ledgerRecords: core.ledger.head.count)
+    }
+}

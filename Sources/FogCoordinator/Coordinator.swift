@@ -1,0 +1,248 @@
+package import FogCore
+internal import FogJobs
+internal import FogLedger
+package import FogStore
+package import Logging
+internal import ServiceLifecycle
+
+/// The coordinator at work: decides on values, commits, then lets the answers go.
+///
+/// Whatever was decided while a commit was under way goes into the next one, so that many requests share a flush
+/// without any timer. An answer leaves only when everything that it rests on is on stable storage.
+package actor Coordinator: Service {
+    package nonisolated let key: PublicKey
+    let signingKey: SigningKey
+    let store: any Store
+    let clock: any FogClock
+    let content: ContentStore
+    let logger: Logger
+    /// Keys whose enrolment is on stable storage.
+    package nonisolated let directory = PrincipalDirectory()
+    var core: CoordinatorCore
+
+    // The state of the commit loop.
+    private var taken: UInt64 = 0
+    private var committed: UInt64 = 0
+    private var isFlushing = false
+    private var waiters: [(ticket: UInt64, continuation: CheckedContinuation<Void, any Error>)] = []
+    var failure: StoreFailure?
+    /// Open invitations by the hash of their secret.
+    var invitations: [Digest: Invitation] = [:]
+
+    /// Polls that wait for work, one a node.
+    var pollers: [NodeID: Poller] = [:]
+    var pollerCount: UInt64 = 0
+    /// Readers of events that wait for the next one.
+    private var eventWaiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    private var eventWaiterCount: UInt64 = 0
+    /// Commits so far, for the figures.
+    package private(set) var commits = 0
+
+    struct Poller {
+        let id: UInt64
+        let continuation: CheckedContinuation<([Lease], UInt64), Never>
+    }
+
+    /// Reads the store and goes on where it was left.
+    package static func open(
+        store: any Store, content: ContentStore, key: SigningKey, rules: CoordinatorConfiguration,
+        clock: any FogClock = SystemClock(), logger: Logger
+    ) async throws -> Coordinator {
+        let coordinator = Coordinator(
+            store: store, content: content, key: key, rules: rules, clock: clock, logger: logger)
+        try await coordinator.recover()
+        return coordinator
+    }
+
+    private init(
+        store: any Store, content: ContentStore, key: SigningKey, rules: CoordinatorConfiguration,
+        clock: any FogClock, logger: Logger
+    ) {
+        self.store = store
+        self.content = content
+        self.clock = clock
+        self.logger = logger
+        signingKey = key
+        self.key = key.publicKey
+        core = CoordinatorCore(
+            rules: rules, key: key.publicKey, ledger: Ledger(), eventSequence: 0, seed: 0, at: Moment(clock))
+    }
+
+    var now: Moment { Moment(wall: clock.now, boot: clock.sinceBoot) }
+
+    // MARK: Life
+
+    /// Turns time into decisions until the service is told to stop; then finishes the commit under way.
+    package func run() async throws {
+        let ticks = AsyncStream<Void> { continuation in
+            let task = Task {
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: .milliseconds(250))
+                    continuation.yield()
+                }
+            }
+            continuation.onTermination = { _ in task.cancel() }
+        }
+        for await _ in ticks.cancelOnGracefulShutdown() {
+            tick()
+        }
+        releasePollers()
+        try? await durable(ticket())
+    }
+
+    func tick() {
+        let now = now
+        core.tick(at: now)
+        dispatch(at: now)
+        startFlush()
+    }
+
+    /// Memory is made again from what is on the disk.
+    func recover() async throws {
+        let state = try await StoredStateReader(store: store, content: content).read()
+        let seed = SecureRandom.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        core = CoordinatorCore(
+            recovering: state, rules: core.rules, key: key, seed: seed, at: Moment(clock))
+        directory.replace(core.principals)
+        if state.ledger == nil || state.ledger?.head.count == 0 {
+            core.post(LedgerEntry.systemAccounts, at: now)
+            try await durable(ticket())
+        }
+        logger.info(
+            "coordinator recovered",
+            metadata: ["open_jobs": "\(state.jobs.count)", "nodes": "\(state.nodes.count)", "live_attempts": "\(state.attempts.count)"])
+    }
+
+    // MARK: Deciding and committing
+
+    /// One decision: applied to the core, committed, and only then answered.
+    func perform<Result: Sendable>(
+        _ decide: (inout CoordinatorCore, Moment) throws(CoordinatorFailure) -> Result
+    ) async throws -> Result {
+        try checkAlive()
+        let now = now
+        let result = try decide(&core, now)
+        dispatch(at: now)
+        try await durable(ticket())
+        return result
+    }
+
+    private func checkAlive() throws {
+        if let failure { throw failure }
+    }
+
+    /// The commit that will hold everything decided so far.
+    func ticket() -> UInt64 { core.hasChange ? taken + 1 : taken }
+
+    /// Waits until a commit is on stable storage.
+    func durable(_ ticket: UInt64) async throws {
+        if committed >= ticket { return }
+        try await withCheckedThrowingContinuation { continuation in
+            waiters.append((ticket, continuation))
+            startFlush()
+        }
+    }
+
+    private func startFlush() {
+        guard !isFlushing, core.hasChange else { return }
+        isFlushing = true
+        // Ends when there is nothing more to commit; everyone who needs its end waits in `durable`.
+        Task { await flush() }
+    }
+
+    private func flush() async {
+        while failure == nil, let change = core.takeChange() {
+            taken += 1
+            let ticket = taken
+            do {
+                let results = try await store.commit([change])
+                guard results.first == .applied else {
+                    throw StoreFailure("unexpected", "a commit was not applied: \(results)")
+                }
+                committed = ticket
+                commits += 1
+                directory.add(change.principals)
+                let done = waiters.filter { $0.ticket <= ticket }
+                waiters.removeAll { $0.ticket <= ticket }
+                for waiter in done { waiter.continuation.resume() }
+                if !change.events.isEmpty { wakeEventWaiters() }
+            } catch {
+                await fail(error)
+            }
+        }
+        isFlushing = false
+    }
+
+    /// The storage failed: nothing that was decided since the last commit may be told to anyone. Memory is made again
+    /// from the disk, so that the coordinator goes on when the storage does.
+    private func fail(_ error: any Error) async {
+        let failure = error as? StoreFailure ?? StoreFailure("unexpected", "\(error)")
+        logger.error("commit failed", metadata: ["code": "\(failure.code)", "message": "\(failure.message)"])
+        self.failure = failure
+        let all = waiters
+        waiters = []
+        for waiter in all { waiter.continuation.resume(throwing: failure) }
+        releasePollers()
+        do {
+            try await recover()
+            committed = taken
+            self.failure = nil
+        } catch {
+            logger.critical("the store cannot be read", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: Waking
+
+    /// Places what waits and hands it to the polls that wait for it.
+    func dispatch(at now: Moment) {
+        for id in core.place(at: now, clock: clock) {
+            guard let poller = pollers[id] else { continue }
+            let leases = core.grant(to: id, at: now)
+            guard !leases.isEmpty else { continue }
+            pollers[id] = nil
+            core.nodes[id]?.want = 0
+            poller.continuation.resume(returning: (leases, ticket()))
+        }
+    }
+
+    func releasePollers() {
+        let all = pollers
+        pollers = [:]
+        for poller in all.values { poller.continuation.resume(returning: ([], 0)) }
+        wakeEventWaiters()
+    }
+
+    private func wakeEventWaiters() {
+        let all = eventWaiters
+        eventWaiters = [:]
+        for waiter in all.values { waiter.resume() }
+    }
+
+    /// Waits for the next committed event, at most so long.
+    func waitForEvent(atMost span: TimeSpan) async {
+        eventWaiterCount += 1
+        let id = eventWaiterCount
+        let timeout = Task {
+            try? await Task.sleep(for: span.duration)
+            self.endEventWait(id)
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled {
+                    continuation.resume()
+                } else {
+                    eventWaiters[id] = continuation
+                }
+            }
+        } onCancel: {
+            // The waiter is let go as soon as the actor is free.
+            Task { await self.endEventWait(id) }
+        }
+        timeout.cancel()
+    }
+
+    private func endEventWait(_ id: UInt64) {
+        eventWaiters.removeValue(forKey: id)?.resume()
+    }
+}

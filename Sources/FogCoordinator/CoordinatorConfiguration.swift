@@ -1,0 +1,88 @@
+package import FogCore
+
+/// What an operator may set; every bound has its default here.
+package struct CoordinatorConfiguration: Sendable, Hashable {
+    /// How often a worker renews. Default 10 s.
+    package var heartbeatEvery: TimeSpan = .seconds(10)
+    /// No word from a node for this long: no new work for it. Default 30 s.
+    package var suspectAfter: TimeSpan = .seconds(30)
+    /// No word for this long: its tasks may be granted again. Default 90 s.
+    package var lostAfter: TimeSpan = .seconds(90)
+    /// A gap in the coordinator's own time that is longer than this extends every live lease. Default 10 s.
+    package var ownPause: TimeSpan = .seconds(10)
+    /// By how much leases are extended after a start or an own pause. Default 90 s.
+    package var pauseExtension: TimeSpan = .seconds(90)
+    /// Host faults within ``breakerWindow`` that put a node on probation. Default 3.
+    package var breakerFaults = 3
+    package var breakerWindow: TimeSpan = .minutes(10)
+    /// The first probation; each that follows doubles, up to ``maxProbation``. Default 10 min.
+    package var probation: TimeSpan = .minutes(10)
+    package var maxProbation: TimeSpan = .hours(24)
+    /// Half-life of the usage that fair share weighs. Default 1 d.
+    package var usageHalfLife: TimeSpan = .days(1)
+    /// A waiting job gains a point of priority in this time. Default 10 min.
+    package var agingStep: TimeSpan = .minutes(10)
+    /// Steps that one placement round looks at. Default 256.
+    package var shapesPerRound = 256
+    /// Tasks that one poll may take. Default 128.
+    package var leasesPerPoll = 128
+    /// Jobs not settled at once, of one account. Default 10,000.
+    package var openJobsPerAccount = 10_000
+    /// Tasks not final at once, of one account. Default 10,000,000.
+    package var queuedTasksPerAccount = 10_000_000
+    /// Elements of one array or sweep. Default 1,000,000.
+    package var tasksPerJob = 1_000_000
+    /// Whether work is paid for. Off: prices are 0, use is still metered and logged.
+    package var economy = false
+    /// Credits a core-hour and a GiB-hour, for nodes that ask nothing else.
+    package var coreHourPrice = Credits.credits(1)
+    package var gibHourPrice = Credits(micro: 100_000)
+    /// Trust of a node before there is any history.
+    package var initialTrust = 0.5
+    /// The strategy for jobs that wish none.
+    package var strategy = "least-loaded"
+    /// All nodes count as verified by themselves (`fog dev` and single-organisation pools).
+    package var trustAllNodes = false
+    /// History of a job is kept this long after its end. Default 7 d.
+    package var retention: TimeSpan = .days(7)
+    /// Blobs that nothing uses go after this long. Default 24 h.
+    package var unusedBlobAge: TimeSpan = .hours(24)
+
+    package init() {}
+}
+
+/// A point in time by both clocks: the wall's for what is written down, the boot clock's for durations.
+package struct Moment: Sendable, Hashable {
+    package var wall: Timestamp
+    package var boot: TimeSpan
+
+    package init(wall: Timestamp, boot: TimeSpan) {
+        self.wall = wall
+        self.boot = boot
+    }
+
+    package init(_ clock: some FogClock) {
+        wall = clock.now
+        boot = clock.sinceBoot
+    }
+}
+
+/// A request that was understood and refused.
+package struct CoordinatorFailure: CodedFailure, Equatable {
+    /// `not_found`, `forbidden`, `conflict`, `idempotency_conflict`, `quota`, `unknown_worker`, `bad_manifest`, …
+    package let code: String
+    package let message: String
+    /// Problems of a manifest, one line each.
+    package var details: [String] = []
+
+    package init(_ code: String, _ message: String, details: [String] = []) {
+        self.code = code
+        self.message = message
+        self.details = details
+    }
+
+    package static let idempotencyConflict = CoordinatorFailure(
+        "idempotency_conflict", "the idempotency key was used for another manifest or other inputs")
+
+    package static let notFound = CoordinatorFailure("not_found", "there is nothing here under that name, or it is not yours")
+}

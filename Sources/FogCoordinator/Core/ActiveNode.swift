@@ -1,0 +1,77 @@
+package import FogCore
+package import FogJobs
+
+/// A machine in the registry, with what is known of it only while it talks.
+package struct ActiveNode: Sendable {
+    package enum Liveness: String, Sendable, Codable { case offline, live, suspect, lost }
+
+    package var row: NodeRow
+    package var liveness: Liveness = .offline
+    package var allowance: Allowance?
+    package var incarnation = ""
+    /// By the boot clock.
+    package var lastHeard: TimeSpan = .zero
+    /// It is not judged before this time (after a start or an own pause of the coordinator).
+    package var judgedFrom: TimeSpan = .zero
+    package var leases: Set<AttemptID> = []
+    package var reserved = ResourceRequest(cpu: .zero, memory: .zero, disk: .zero, time: .zero)
+    /// Leases that its waiting poll may take.
+    package var want = 0
+    /// Exponential moving average of how long its tasks take.
+    package var meanTask: TimeSpan?
+    /// What placement proposes for it: advisory, dropped after two rounds.
+    package var plan: [PlannedGrant] = []
+
+    package init(row: NodeRow) { self.row = row }
+
+    package mutating func reserve(_ demand: ResourceRequest) {
+        reserved.cpu = reserved.cpu + demand.cpu
+        reserved.memory = reserved.memory + demand.memory
+        reserved.disk = reserved.disk + demand.disk
+        reserved.gpu += demand.gpu
+    }
+
+    package mutating func release(_ demand: ResourceRequest) {
+        reserved.cpu = reserved.cpu - demand.cpu
+        reserved.memory = reserved.memory - demand.memory
+        reserved.disk = reserved.disk - demand.disk
+        reserved.gpu -= demand.gpu
+    }
+
+    /// How many tasks deep the machine's own queue may be: enough for a quarter of a second (DESIGN: prefetch depth).
+    package var prefetchDepth: Int {
+        guard let meanTask else { return 1 }
+        let milliseconds = max(1, meanTask.milliseconds)
+        return Int(min(64, max(1, (250 + milliseconds - 1) / milliseconds)))
+    }
+
+    /// Why it takes no new work, or nil.
+    package func whyClosed(at now: Timestamp) -> String? {
+        switch row.standing {
+        case .cordoned: return "cordoned by the operator"
+        case .draining: return "draining"
+        case .revoked: return "revoked"
+        case .active: break
+        }
+        switch liveness {
+        case .offline: return "not connected"
+        case .suspect: return "suspect: no word for a while"
+        case .lost: return "lost"
+        case .live: break
+        }
+        if let until = row.probationUntil, until > now { return "on probation until \(until.plain) after host faults" }
+        return nil
+    }
+}
+
+/// A proposal of placement for one node.
+package struct PlannedGrant: Sendable, Hashable {
+    package var job: JobID
+    package var step: Int
+    /// How many tasks of the step.
+    package var count: Int
+    /// One task that was granted before; nil = whichever is next.
+    package var again: UInt32?
+    /// Rounds it has waited for the node's poll.
+    package var age = 0
+}

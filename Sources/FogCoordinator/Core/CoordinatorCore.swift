@@ -1,0 +1,148 @@
+package import FogCore
+package import FogJobs
+package import FogLedger
+package import FogPlacement
+package import FogStore
+
+/// The coordinator's decisions: values in, a change for the store and answers out.
+///
+/// A value without clock, socket or disk. Every method takes the moment, changes this value and adds what must be
+/// stored to ``change``; the service commits that change and only then lets the answers go. When a commit fails, this
+/// value is thrown away and made again from the store, so that memory never runs ahead of the disk for long.
+package struct CoordinatorCore: Sendable {
+    package var rules: CoordinatorConfiguration
+    package let key: PublicKey
+    package var generator: SeededGenerator
+    package var jobs: [JobID: ActiveJob] = [:]
+    package var nodes: [NodeID: ActiveNode] = [:]
+    package var nodeOfKey: [KeyID: NodeID] = [:]
+    package var principals: [KeyID: Principal] = [:]
+    package var ledger: Ledger
+    package var fairShare: FairShare
+    package var placementMemory: PlacementMemory?
+    /// What is decided and not yet taken by ``takeChange()``.
+    package var change = Change()
+    package var hasChange = false
+    package var eventSequence: UInt64
+    /// Whether work or capacity appeared since the last placement round.
+    package var placementWanted = true
+    /// The boot clock at the last tick, to notice the coordinator's own pauses.
+    package var lastTick: TimeSpan
+    /// Submits of late by account and idempotency key: catches two that come at the same time.
+    package var recentKeys: [IdempotencySlot: (job: JobID, digest: Digest)] = [:]
+    /// Leases granted in all, for the figures.
+    package var grants = 0
+    package var completions = 0
+
+    package init(
+        rules: CoordinatorConfiguration, key: PublicKey, ledger: Ledger, eventSequence: UInt64, seed: UInt64,
+        at now: Moment
+    ) {
+        self.rules = rules
+        self.key = key
+        self.ledger = ledger
+        self.eventSequence = eventSequence
+        generator = SeededGenerator(seed: seed)
+        fairShare = FairShare(halfLife: rules.usageHalfLife)
+        lastTick = now.boot
+    }
+
+    // MARK: What is to be stored
+
+    /// Hands over everything decided so far, as one change.
+    package mutating func takeChange() -> Change? {
+        guard hasChange else { return nil }
+        defer {
+            change = Change()
+            hasChange = false
+        }
+        return change
+    }
+
+    mutating func note(
+        _ kind: String, at now: Moment, job: JobID? = nil, task: UInt32? = nil, token: UInt32? = nil,
+        node: NodeID? = nil, detail: [String: String] = [:]
+    ) {
+        eventSequence += 1
+        var event = EventRecord(kind, at: now.wall, job: job, task: task, token: token, node: node, detail: detail)
+        event.sequence = eventSequence
+        change.events.append(event)
+        hasChange = true
+    }
+
+    /// Works on a job in place: taken out of the dictionary meanwhile, so that nothing of it is copied, and put back
+    /// unless it is settled.
+    mutating func withJob<Result>(
+        _ id: JobID, _ body: (inout CoordinatorCore, inout ActiveJob) -> Result
+    ) -> Result? {
+        guard var job = jobs.removeValue(forKey: id) else { return nil }
+        let result = body(&self, &job)
+        if !job.record.progress.settled { jobs[id] = job }
+        return result
+    }
+
+    mutating func saveProgress(of job: ActiveJob) {
+        change.progress[job.record.id] = job.record.progress
+        hasChange = true
+    }
+
+    mutating func save(_ task: TaskRecord) {
+        change.tasks[task.id] = task
+        hasChange = true
+    }
+
+    mutating func save(_ node: ActiveNode) {
+        nodes[node.row.id] = node
+        change.nodes[node.row.id] = node.row
+        hasChange = true
+    }
+
+    mutating func save(_ row: Principal) {
+        principals[row.key.id] = row
+        change.principals.append(row)
+        hasChange = true
+    }
+
+    /// Applies a chain to the ledger and joins what it writes to the change.
+    @discardableResult
+    mutating func post(_ entries: [LedgerEntry], at now: Moment) -> LedgerRefusal? {
+        guard !entries.isEmpty else { return nil }
+        switch ledger.apply(entries, at: now.wall, lookup: .empty, using: &generator) {
+        case .applied(let applied):
+            if change.ledger == nil {
+                change.ledger = applied
+            } else {
+                change.ledger?.append(applied)
+            }
+            hasChange = true
+            return nil
+        case .exists: return nil
+        case .refused(let refusal, _): return refusal
+        }
+    }
+
+    // MARK: Finding
+
+    package func principal(_ id: KeyID) -> Principal? { principals[id].flatMap { $0.revokedAt == nil ? $0 : nil } }
+
+    package func node(of key: KeyID) -> ActiveNode? { nodeOfKey[key].flatMap { nodes[$0] } }
+
+    /// A job that the principal may see: its account's own, or any for an operator.
+    package func visible(_ id: JobID, to principal: Principal) -> ActiveJob? {
+        guard let job = jobs[id], principal.roles.contains(.admin) || job.record.account == principal.account else {
+            return nil
+        }
+        return job
+    }
+}
+
+/// Under what a repeated submit is found again.
+package struct IdempotencySlot: Hashable, Sendable {
+    package let account: AccountID
+    package let key: String
+
+    package init(account: AccountID, key: String) {
+        self.account = account
+        self.key = key
+    }
+}

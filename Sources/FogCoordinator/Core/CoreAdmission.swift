@@ -1,0 +1,122 @@
+package import FogCore
+package import FogJobs
+internal import FogLedger
+internal import FogStore
+
+/// A manifest that was parsed and whose files are at hand.
+package struct Submission: Sendable {
+    package var spec: JobSpec
+    package var document: String
+    package var documentDigest: Digest
+    package var files: FileTable
+    package var fileTable: Digest?
+    package var idempotencyKey: String?
+    package var submitter: Principal
+    /// Sizes of the blobs that the document names itself.
+    package var blobSizes: [Digest: Int64] = [:]
+    /// Elements to run, of a job that runs part of another again.
+    package var selection: [UInt32]?
+
+    /// How many tasks it makes.
+    var taskCount: Int { selection?.count ?? spec.taskCount }
+
+    package init(
+        spec: JobSpec, document: String, documentDigest: Digest, files: FileTable, fileTable: Digest?,
+        idempotencyKey: String?, submitter: Principal
+    ) {
+        self.spec = spec
+        self.document = document
+        self.documentDigest = documentDigest
+        self.files = files
+        self.fileTable = fileTable
+        self.idempotencyKey = idempotencyKey
+        self.submitter = submitter
+    }
+}
+
+extension CoordinatorCore {
+    /// Idempotency keys that are remembered beside the store.
+    static let recentKeyLimit = 100_000
+
+    /// Takes a job in: one row and one event, however many tasks it has.
+    package mutating func submit(_ submission: Submission, at now: Moment) throws(CoordinatorFailure) -> JobRecord {
+        let spec = submission.spec
+        let account = submission.submitter.account
+        let slot = submission.idempotencyKey.map { IdempotencySlot(account: account, key: $0) }
+        if let slot, let known = recentKeys[slot] {
+            guard known.digest == submission.documentDigest else { throw .idempotencyConflict }
+            if let job = jobs[known.job] { return job.record }
+        }
+        try checkQuotas(of: account, adding: submission.taskCount)
+        let id = JobID(at: now.wall, using: &generator)
+        var base: UInt32 = 0
+        let steps = spec.steps.map { step in
+            let count = UInt32(submission.selection?.count ?? step.elements.count)
+            defer { base += count }
+            return StepProgress(name: step.name, base: base, count: count, blocked: !step.needs.isEmpty)
+        }
+        let record = JobRecord(
+            id: id, name: spec.name, account: account, submitter: submission.submitter.key, submittedAt: now.wall,
+            idempotencyKey: submission.idempotencyKey, documentDigest: submission.documentDigest,
+            fileTable: submission.fileTable, labels: spec.labels, priority: spec.priority,
+            progress: JobProgress(steps: steps, budget: budget(for: spec, of: account)))
+        var job = ActiveJob(
+            record: record, spec: spec, files: submission.files, selection: submission.selection)
+        job.markNeeded()
+        job.blobSizes = submission.blobSizes
+        if recentKeys.count >= Self.recentKeyLimit { recentKeys = [:] }
+        if let slot { recentKeys[slot] = (id, submission.documentDigest) }
+        change.preconditions.append(
+            .jobIsNew(id, account: account, idempotencyKey: submission.idempotencyKey))
+        change.newJobs.append(StoredJob(record: record, document: submission.document))
+        for digest in submission.files.digests + (submission.fileTable.map { [$0] } ?? []) {
+            change.blobUses.append(BlobUse(digest: digest, account: account, job: id, at: now.wall))
+        }
+        jobs[id] = job
+        note("job_submitted", at: now, job: id, detail: ["name": spec.name, "tasks": String(submission.taskCount)])
+        placementWanted = true
+        return record
+    }
+
+    /// What all tasks together cost at the index prices if each uses all it asks for; saturates.
+    package func quote(for spec: JobSpec) -> Credits {
+        guard rules.economy else { return .zero }
+        var total: Int64 = 0
+        for step in spec.steps {
+            let each = priceBound(of: step.resources).micro
+            let sum = each.multipliedReportingOverflow(by: Int64(step.elements.count))
+            total = sum.overflow ? Int64.max / 4 : min(Int64.max / 4, total + sum.partialValue)
+        }
+        return Credits(micro: total)
+    }
+
+    private func budget(for spec: JobSpec, of account: AccountID) -> Credits {
+        guard rules.economy else { return .zero }
+        let available = max(.zero, ledger.account(account)?.available ?? .zero)
+        return min(spec.budget ?? quote(for: spec), available)
+    }
+
+    private func checkQuotas(of account: AccountID, adding tasks: Int) throws(CoordinatorFailure) {
+        guard tasks <= rules.tasksPerJob else {
+            throw CoordinatorFailure("quota", "the job has \(tasks) tasks, at most \(rules.tasksPerJob) are taken")
+        }
+        let own = jobs.values.filter { $0.record.account == account }
+        guard own.count < rules.openJobsPerAccount else {
+            throw CoordinatorFailure("quota", "the account has \(own.count) jobs open, at most \(rules.openJobsPerAccount)")
+        }
+        let queued = own.reduce(0) { $0 + $1.record.progress.counts.total - $1.record.progress.counts.final }
+        guard queued + tasks <= rules.queuedTasksPerAccount else {
+            throw CoordinatorFailure(
+                "quota",
+                "the account would have \(queued + tasks) tasks waiting, at most \(rules.queuedTasksPerAccount)")
+        }
+    }
+}
+
+extension ActiveJob {
+    /// Marks the steps whose results later steps read.
+    mutating func markNeeded() {
+        let needed = Set(spec.steps.flatMap(\.needs))
+        for index in steps.indices where needed.contains(steps[index].spec.name) { steps[index].isNeeded = true }
+    }
+}

@@ -1,0 +1,235 @@
+package import FogCore
+package import FogJobs
+internal import FogLedger
+internal import FogPlacement
+internal import FogStore
+
+extension CoordinatorCore {
+    /// Grants to a node what placement planned for it and what still holds, up to what its poll wants.
+    ///
+    /// The one place where a fencing token is raised. Every hard limit is checked again here: a plan is advice.
+    package mutating func grant(to id: NodeID, at now: Moment) -> [Lease] {
+        guard var node = nodes[id], node.want > 0, node.whyClosed(at: now.wall) == nil,
+            node.allowance?.state == .open
+        else { return [] }
+        var leases: [Lease] = []
+        var rest: [PlannedGrant] = []
+        for planned in node.plan {
+            let room = min(node.want, rules.leasesPerPoll) - leases.count
+            guard room > 0 else {
+                rest.append(planned)
+                continue
+            }
+            let granted: [Lease] =
+                withJob(planned.job) { core, job in
+                    core.grant(planned, room: room, of: &job, to: &node, at: now)
+                } ?? []
+            leases += granted
+            if granted.count == room, planned.count > granted.count {
+                var left = planned
+                left.count -= granted.count
+                rest.append(left)
+            }
+        }
+        node.plan = rest
+        node.want = max(0, node.want - leases.count)
+        nodes[id] = node
+        grants += leases.count
+        return leases
+    }
+
+    private mutating func grant(
+        _ planned: PlannedGrant, room: Int, of job: inout ActiveJob, to node: inout ActiveNode, at now: Moment
+    ) -> [Lease] {
+        var leases: [Lease] = []
+        while leases.count < min(room, planned.count), job.mayStart {
+            guard let number = nextTask(of: planned.step, in: &job, preferring: planned.again) else { break }
+            do {
+                let lease = try grant(number, step: planned.step, of: &job, to: &node, at: now)
+                leases.append(lease)
+            } catch {
+                placementWanted = placementWanted || !job.mayStart
+                break
+            }
+            if planned.again != nil { break }
+        }
+        if !leases.isEmpty {
+            if job.record.progress.firstGrantAt == nil { job.record.progress.firstGrantAt = now.wall }
+            saveProgress(of: job)
+        }
+        return leases
+    }
+
+    /// The task to grant next: one that was granted before and is ready again, else the first without a row.
+    private func nextTask(of step: Int, in job: inout ActiveJob, preferring number: UInt32?) -> UInt32? {
+        if let number { return job.tasks[number]?.record.state == .ready ? number : nil }
+        if let limit = job.steps[step].spec.maxParallel, job.steps[step].out >= limit { return nil }
+        let progress = job.record.progress.steps[step]
+        if progress.untouchedState == .ready, progress.untouched > 0 { return progress.base + progress.cursor }
+        return job.steps[step].nextReadyAgain { job.tasks[$0]?.record.state == .ready }
+    }
+
+    private enum GrantRefusal: Error { case parallel, held }
+
+    private mutating func grant(
+        _ number: UInt32, step: Int, of job: inout ActiveJob, to node: inout ActiveNode, at now: Moment
+    ) throws(GrantRefusal) -> Lease {
+        if let limit = job.steps[step].spec.maxParallel, job.steps[step].out >= limit { throw .parallel }
+        let isNew = job.tasks[number] == nil
+        var task =
+            job.tasks[number]
+            ?? ActiveTask(record: TaskRecord(id: job.taskID(number), state: .ready), step: step)
+        let tokenBefore = task.record.token
+        let attemptID = AttemptID(task: task.record.id, token: tokenBefore + 1)
+        let demand = demand(of: task, in: job)
+        let record = AttemptRecord(
+            id: attemptID, node: node.row.id, payee: node.row.owner, grantedAt: now.wall, priceBound: priceBound(of: demand))
+        let lease: Lease
+        do {
+            lease = try makeLease(record, step: step, number: number, demand: demand, of: job, at: now)
+        } catch {
+            hold(&job, because: "cannot_expand: \(error.message)", at: now)
+            throw .held
+        }
+        if var orphan = task.attempt {
+            // The former lease was only presumed dead; from here on its token is stale.
+            end(&orphan, of: &job, as: .workerLost, detail: "no word from the node", at: now)
+            task.attempt = nil
+            job.tasks[number]?.attempt = nil
+        }
+        let committed = job.record.progress.spent.micro + job.reserved.micro + record.priceBound.micro
+        if rules.economy, committed > job.record.progress.budget.micro {
+            guard job.openAttempts == 0 else { throw .parallel }
+            hold(&job, because: "budget: \(job.record.progress.spent) of \(job.record.progress.budget) credits spent, the next task may cost \(record.priceBound)", at: now)
+            throw .held
+        }
+        if let refusal = reserve(record, of: &job, at: now) {
+            hold(&job, because: "\(refusal.code): \(refusal.message)", at: now)
+            throw .held
+        }
+        change.preconditions.append(.taskToken(task.record.id, tokenBefore))
+        task.record.token = attemptID.token
+        task.attempt = LiveAttempt(record: record, state: .offered, demand: demand)
+        task.attempt?.readable = Set((lease.inputs + lease.checkpointFiles).map(\.digest))
+        job.tasks[number] = task
+        if isNew { job.record.progress.steps[step].cursor += 1 }
+        move(number, of: &job, to: .leased, at: now)
+        job.steps[step].out += 1
+        job.openAttempts += 1
+        job.reserved = Credits(micro: job.reserved.micro + record.priceBound.micro)
+        node.leases.insert(attemptID)
+        node.reserve(demand)
+        change.newAttempts.append(record)
+        note(
+            "task_granted", at: now, job: job.record.id, task: number, token: attemptID.token, node: node.row.id,
+            detail: ["price_bound": record.priceBound.description])
+        return lease
+    }
+
+    /// What an attempt of the task reserves: the step's resources, with the memory that a retry after running out asks.
+    func demand(of task: ActiveTask, in job: ActiveJob) -> ResourceRequest {
+        var demand = job.steps[task.step].spec.resources
+        if let memory = task.record.memory { demand.memory = memory }
+        return demand
+    }
+
+    private func makeLease(
+        _ record: AttemptRecord, step: Int, number: UInt32, demand: ResourceRequest, of job: ActiveJob, at now: Moment
+    ) throws(JobsFailure) -> Lease {
+        let spec = job.steps[step].spec
+        let element = job.element(of: number, step: step)
+        let expanded = try Substitution.expand(spec, element: element)
+        var inputs: [LeaseInput] = []
+        for input in expanded.inputs { inputs += try job.leaseInputs(for: input) }
+        inputs += job.resultsOfNeeds(of: step)
+        return Lease(
+            attempt: record.id, jobName: job.record.name, index: try Substitution.element(element, of: spec).index,
+            arguments: expanded.arguments, environment: expanded.environment, inputs: inputs,
+            outputs: expanded.outputs, resources: demand, profile: spec.profile, checkpoint: spec.checkpoint,
+            checkpointFiles: job.checkpointFiles[number] ?? [], priceBound: record.priceBound,
+            expiresAt: now.wall + rules.lostAfter, disconnectGrace: job.spec.disconnectGrace,
+            exclusive: job.spec.exclusive)
+    }
+
+    /// Stops a job from starting anything, for a reason that a person must see.
+    mutating func hold(_ job: inout ActiveJob, because reason: String, at now: Moment) {
+        job.record.progress.held = reason
+        note("job_held", at: now, job: job.record.id, detail: ["reason": reason])
+        saveProgress(of: job)
+    }
+
+    /// Ends an attempt in the books: the record's last write, its money, its place on the node.
+    mutating func end(
+        _ attempt: inout LiveAttempt, of job: inout ActiveJob, as outcome: Outcome, detail: String?,
+        paying amount: Credits? = nil, evidence: Digest? = nil, at now: Moment
+    ) {
+        let record = attempt.record
+        attempt.record.endedAt = now.wall
+        attempt.record.outcome = outcome
+        if let detail { attempt.record.detail = detail }
+        attempt.record.paid = amount ?? .zero
+        attempt.state = .ended
+        if !attempt.isOrphan, let step = job.stepIndex(of: record.id.task.number) { job.steps[step].out -= 1 }
+        job.openAttempts -= 1
+        job.reserved = Credits(micro: job.reserved.micro - record.priceBound.micro)
+        change.preconditions.append(.attemptOpen(record.id))
+        change.endedAttempts.append(attempt.record)
+        resolve(record, of: &job, paying: amount, evidence: evidence, at: now)
+        if nodes[record.node]?.leases.remove(record.id) != nil { nodes[record.node]?.release(attempt.demand) }
+        note(
+            "attempt_ended", at: now, job: job.record.id, task: record.id.task.number, token: record.id.token,
+            node: record.node, detail: ["outcome": outcome.rawValue, "paid": attempt.record.paid.description])
+        let usage = attempt.record.usage?.cpuNanoseconds ?? 0
+        fairShare.add(coreSeconds: Double(usage) / 1e9, to: job.record.account, at: now.boot)
+        placementWanted = true
+    }
+}
+
+extension ActiveStep {
+    /// Takes the oldest entry that is still ready out of the queue.
+    mutating func nextReadyAgain(where isReady: (UInt32) -> Bool) -> UInt32? {
+        var skipped = 0
+        defer { readyAgain.removeFirst(skipped) }
+        for number in readyAgain {
+            skipped += 1
+            if isReady(number) { return number }
+        }
+        return nil
+    }
+}
+
+extension ActiveJob {
+    /// The files behind one input.
+    /// - Throws: `missing_input` when the file table does not hold its source.
+    func leaseInputs(for input: InputSpec) throws(JobsFailure) -> [LeaseInput] {
+        if case .blob(let digest) = try InputSource(input.source) {
+            return [LeaseInput(name: input.name, digest: digest, size: blobSizes[digest] ?? 0, executable: false)]
+        }
+        guard let entries = files[input.source] else {
+            throw JobsFailure("missing_input", "the input `\(input.source)` was not uploaded")
+        }
+        return entries.map { entry in
+            let folder = input.name.hasSuffix("/") ? input.name : input.name + "/"
+            return LeaseInput(
+                name: entry.path.isEmpty ? input.name : folder + entry.path, digest: entry.digest,
+                size: entry.size.bytes, executable: entry.isExecutable)
+        }
+    }
+
+    /// The outputs of the steps that a step needs, as inputs below the step's name.
+    func resultsOfNeeds(of step: Int) -> [LeaseInput] {
+        var inputs: [LeaseInput] = []
+        for need in steps[step].spec.needs {
+            guard let index = steps.firstIndex(where: { $0.spec.name == need }) else { continue }
+            let isArray = steps[index].spec.elements != .single
+            for (element, files) in steps[index].results.sorted(by: { $0.key < $1.key }) {
+                let label = (try? Substitution.element(Int(element), of: steps[index].spec).index) ?? Int(element)
+                let folder = isArray ? "\(need)/\(label)/" : "\(need)/"
+                inputs += files.map {
+                    LeaseInput(name: folder + $0.name, digest: $0.digest, size: $0.size, executable: $0.executable)
+                }
+            }
+        }
+        return inputs
+    }
+}

@@ -1,0 +1,208 @@
+package import FogCore
+internal import FogJobs
+package import FogPlacement
+
+/// The seam to placement: what waits and who is free goes in, advice for each node comes out.
+extension CoordinatorCore {
+    /// One round: makes the problem, lets it be solved, and keeps the answer as plans of the nodes.
+    ///
+    /// Returns the nodes that have something to grant now.
+    package mutating func place(at now: Moment, clock: any FogClock) -> [NodeID] {
+        guard placementWanted else { return [] }
+        placementWanted = false
+        agePlans()
+        guard jobs.values.contains(where: { $0.mayStart && $0.record.progress.counts[.ready] > 0 }) else { return [] }
+        let problem = placementProblem(at: now)
+        guard !problem.waiting.isEmpty, problem.nodes.contains(where: { $0.free.slots > 0 }) else { return nodesWithPlans() }
+        let outcome = Placement.place(problem, clock: clock)
+        placementMemory = outcome.memory
+        for assignment in outcome.assignments { plan(assignment, in: problem) }
+        return nodesWithPlans()
+    }
+
+    private func nodesWithPlans() -> [NodeID] {
+        nodes.values.filter { !$0.plan.isEmpty && $0.want > 0 }.map(\.row.id).sorted()
+    }
+
+    /// Advice that a node did not fetch within two rounds is dropped.
+    private mutating func agePlans() {
+        for id in nodes.keys where nodes[id]?.plan.isEmpty == false {
+            let kept = (nodes[id]?.plan ?? []).compactMap { planned -> PlannedGrant? in
+                var older = planned
+                older.age += 1
+                return older.age > 2 ? nil : older
+            }
+            nodes[id]?.plan = kept
+        }
+    }
+
+    private mutating func plan(_ assignment: Assignment, in problem: PlacementProblem) {
+        let shape = problem.shapes[assignment.shape].id
+        guard let job = jobs[shape.job], let step = job.spec.steps.firstIndex(where: { $0.name == shape.step }) else {
+            return
+        }
+        let progress = job.record.progress.steps[step]
+        let firstUntouched = progress.base + progress.cursor
+        if assignment.tasks.lowerBound >= firstUntouched {
+            nodes[assignment.node]?.plan.append(
+                PlannedGrant(job: shape.job, step: step, count: assignment.tasks.count, again: nil))
+        } else {
+            for number in assignment.tasks {
+                nodes[assignment.node]?.plan.append(
+                    PlannedGrant(job: shape.job, step: step, count: 1, again: number))
+            }
+        }
+    }
+
+    /// What waits, in the queue's order, and every node as placement may see it.
+    package func placementProblem(at now: Moment) -> PlacementProblem {
+        let records = nodes.keys.sorted().compactMap { nodes[$0].map { nodeRecord($0, at: now) } }
+        let free = records.reduce(0) { $0 + ($1.state == .ready && $1.allowance.state == .open ? $1.free.slots : 0) }
+        var shapes: [TaskShape] = []
+        var waiting: [WaitingRange] = []
+        let planned = plannedCounts()
+        let queue = queueOrder(at: now)
+        let wanted = queue.map { entry in entry.steps.reduce(0) { $0 + $1.count } }
+        let shares = FairShare.shares(wanted: wanted, free: max(free, 1))
+        for (entry, share) in zip(queue, shares) {
+            var left = share
+            for step in entry.steps where left > 0 && shapes.count < rules.shapesPerRound {
+                guard let job = jobs[step.job] else { continue }
+                let taken = planned[ShapeKey(job: step.job, step: step.step)] ?? 0
+                let ranges = waitingRanges(of: job, step: step.step, skipping: taken, limit: left)
+                guard !ranges.isEmpty else { continue }
+                shapes.append(shape(of: job, step: step.step, planned: taken, at: now))
+                for range in ranges {
+                    waiting.append(WaitingRange(shape: shapes.count - 1, tasks: range))
+                    left -= range.count
+                }
+            }
+        }
+        return PlacementProblem(
+            now: now.wall, seed: UInt64(truncatingIfNeeded: now.wall.microseconds), shapes: shapes, waiting: waiting,
+            nodes: records, memory: placementMemory)
+    }
+
+    struct ShapeKey: Hashable {
+        let job: JobID
+        let step: Int
+    }
+
+    private func plannedCounts() -> [ShapeKey: Int] {
+        var counts: [ShapeKey: Int] = [:]
+        for node in nodes.values {
+            for planned in node.plan { counts[ShapeKey(job: planned.job, step: planned.step), default: 0] += planned.count }
+        }
+        return counts
+    }
+
+    private struct QueuedStep {
+        let job: JobID
+        let step: Int
+        let count: Int
+        let rank: Double
+        let since: Timestamp
+    }
+
+    /// Accounts by what they used of late, and each one's steps by rank, then age.
+    private func queueOrder(at now: Moment) -> [(account: AccountID, steps: [QueuedStep])] {
+        var byAccount: [AccountID: [QueuedStep]] = [:]
+        for job in jobs.values where job.mayStart {
+            for (index, progress) in job.record.progress.steps.enumerated() where progress.counts[.ready] > 0 {
+                let rank = FairShare.rank(
+                    priority: job.record.priority, waited: now.wall - job.record.submittedAt, agingStep: rules.agingStep)
+                let step = QueuedStep(
+                    job: job.record.id, step: index, count: progress.counts[.ready], rank: rank,
+                    since: job.record.submittedAt)
+                byAccount[job.record.account, default: []].append(step)
+            }
+        }
+        return byAccount.map { account, steps in
+            (account, steps.sorted { ($1.rank, $0.since, $0.job, $0.step) < ($0.rank, $1.since, $1.job, $1.step) })
+        }
+        .sorted {
+            (fairShare.usage(of: $0.0, at: now.boot), $0.0) < (fairShare.usage(of: $1.0, at: now.boot), $1.0)
+        }
+    }
+
+    /// Ready tasks as ranges of numbers: those that were granted before one by one, the untouched as one range.
+    private func waitingRanges(of job: ActiveJob, step: Int, skipping planned: Int, limit: Int) -> [Range<UInt32>] {
+        let active = job.steps[step]
+        let progress = job.record.progress.steps[step]
+        var ranges: [Range<UInt32>] = []
+        var left = limit
+        var skip = planned
+        if progress.untouchedState == .ready, progress.untouched > 0 {
+            let skipped = min(skip, Int(progress.untouched))
+            skip -= skipped
+            let count = min(Int(progress.untouched) - skipped, left)
+            if count > 0 {
+                let first = progress.base + progress.cursor + UInt32(skipped)
+                ranges.append(first..<first + UInt32(count))
+                left -= count
+            }
+        }
+        for number in active.readyAgain where left > 0 && job.tasks[number]?.record.state == .ready {
+            if skip > 0 {
+                skip -= 1
+                continue
+            }
+            ranges.append(number..<number + 1)
+            left -= 1
+        }
+        return ranges
+    }
+
+    /// A step as placement sees it.
+    package func shape(of job: ActiveJob, step: Int, planned: Int = 0, at now: Moment) -> TaskShape {
+        let spec = job.steps[step].spec
+        let wishes = job.spec.placement
+        return TaskShape(
+            id: ShapeID(job: job.record.id, step: spec.name), demand: spec.resources,
+            constraints: PlacementConstraints(
+                profile: spec.profile, requires: spec.requires, region: wishes.region, maxLatency: wishes.maxLatency,
+                maxPrice: wishes.maxPrice, minTrust: wishes.minTrust, exclude: wishes.exclude),
+            sla: job.spec.sla, submitter: job.record.account.description,
+            priority: FairShare.rank(
+                priority: job.record.priority, waited: now.wall - job.record.submittedAt, agingStep: rules.agingStep),
+            strategy: Strategy(rawValue: wishes.strategy ?? rules.strategy) ?? .standard,
+            maxParallelLeft: spec.maxParallel.map { max(0, $0 - job.steps[step].out - planned) })
+    }
+
+    /// A node as placement sees it. What it may take ahead of time counts as free, as deep as its queue may be.
+    package func nodeRecord(_ node: ActiveNode, at now: Moment) -> NodeRecord {
+        let allowance =
+            node.allowance
+            ?? Allowance(state: .closed, reason: "not connected", cpuCap: .zero, memoryCap: .zero, slots: 0)
+        let depth = Int64(node.prefetchDepth)
+        let planned = node.plan.reduce(0) { $0 + $1.count }
+        let free = NodeCapacity(
+            cpu: Millicores(min(allowance.cpuCap, node.row.report.cpu).count * depth - node.reserved.cpu.count),
+            memory: ByteCount(min(allowance.memoryCap, node.row.report.memory).bytes * depth - node.reserved.memory.bytes),
+            disk: ByteCount(node.row.report.disk.bytes * depth - node.reserved.disk.bytes),
+            gpu: node.row.report.gpu - node.reserved.gpu, slots: max(0, node.want - planned))
+        return NodeRecord(
+            id: node.row.id, owner: ownerName(of: node), report: node.row.report, allowance: allowance,
+            state: state(of: node, at: now), free: free, asks: asks, trust: rules.initialTrust,
+            isTrusted: node.row.trusted, queueDepth: node.leases.count)
+    }
+
+    /// The name of the account behind a node, as `owner:NAME` in a manifest.
+    package func ownerName(of node: ActiveNode) -> String { node.row.owner.description }
+
+    private func state(of node: ActiveNode, at now: Moment) -> NodeState {
+        switch node.row.standing {
+        case .cordoned: return .cordoned
+        case .draining: return .draining
+        case .revoked: return .lost
+        case .active: break
+        }
+        switch node.liveness {
+        case .offline, .lost: return .lost
+        case .suspect: return .suspect
+        case .live: break
+        }
+        if let until = node.row.probationUntil, until > now.wall { return .probation(until: until) }
+        return .ready
+    }
+}

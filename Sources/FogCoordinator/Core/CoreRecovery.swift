@@ -1,0 +1,109 @@
+package import FogCore
+package import FogJobs
+package import FogLedger
+internal import FogStore
+
+/// What is read from the store when a coordinator starts.
+package struct StoredState: Sendable {
+    package var jobs: [ParsedJob] = []
+    package var tasks: [TaskRecord] = []
+    package var attempts: [AttemptRecord] = []
+    /// Outputs of succeeded tasks of jobs whose later steps read them.
+    package var results: [AttemptRecord] = []
+    package var checkpoints: [TaskID: [LeaseInput]] = [:]
+    package var nodes: [NodeRow] = []
+    package var principals: [Principal] = []
+    package var ledger: LedgerProjection?
+    package var eventSequence: UInt64 = 0
+
+    package init() {}
+}
+
+/// A stored job with its document read again.
+package struct ParsedJob: Sendable {
+    package var record: JobRecord
+    package var spec: JobSpec
+    package var files: FileTable
+    package var selection: [UInt32]?
+
+    package init(record: JobRecord, spec: JobSpec, files: FileTable, selection: [UInt32]? = nil) {
+        self.selection = selection
+        self.record = record
+        self.spec = spec
+        self.files = files
+    }
+}
+
+extension CoordinatorCore {
+    /// The coordinator as it was at the last commit. Every node gets time to call before it is judged.
+    package init(
+        recovering state: StoredState, rules: CoordinatorConfiguration, key: PublicKey, seed: UInt64, at now: Moment
+    ) {
+        self.init(
+            rules: rules, key: key, ledger: state.ledger.map { Ledger($0) } ?? Ledger(),
+            eventSequence: state.eventSequence, seed: seed, at: now)
+        for principal in state.principals { principals[principal.key.id] = principal }
+        for row in state.nodes {
+            var node = ActiveNode(row: row)
+            node.lastHeard = now.boot
+            node.judgedFrom = now.boot + rules.pauseExtension
+            nodes[row.id] = node
+            nodeOfKey[row.key.id] = row.id
+        }
+        for parsed in state.jobs {
+            var job = ActiveJob(
+                record: parsed.record, spec: parsed.spec, files: parsed.files, selection: parsed.selection)
+            job.markNeeded()
+            jobs[parsed.record.id] = job
+        }
+        for record in state.tasks { restore(record, at: now) }
+        for attempt in state.attempts { restore(attempt) }
+        for result in state.results { restore(result: result) }
+        for (task, files) in state.checkpoints { jobs[task.job]?.checkpointFiles[task.number] = files }
+    }
+
+    private mutating func restore(_ record: TaskRecord, at now: Moment) {
+        guard let step = jobs[record.id.job]?.stepIndex(of: record.id.number) else { return }
+        let number = record.id.number
+        jobs[record.id.job]?.tasks[number] = ActiveTask(record: record, step: step)
+        switch record.state {
+        case .ready: jobs[record.id.job]?.steps[step].readyAgain.append(number)
+        case .backoff: jobs[record.id.job]?.steps[step].backoff[number] = record.notBefore ?? now.wall
+        default: break
+        }
+    }
+
+    /// A lease that was live: it stays its worker's, which may be computing all the while.
+    private mutating func restore(_ record: AttemptRecord) {
+        let number = record.id.task.number
+        guard let job = jobs[record.id.task.job], let task = job.tasks[number], task.record.token == record.id.token
+        else { return }
+        var live = LiveAttempt(record: record, state: .running, demand: demand(of: task, in: job))
+        let isOut = task.record.state.isOut
+        live.isOrphan = !isOut
+        live.cancelWanted = job.record.progress.cancelReason != nil
+        live.readable = readable(by: task, in: job)
+        jobs[record.id.task.job]?.tasks[number]?.attempt = live
+        jobs[record.id.task.job]?.openAttempts += 1
+        jobs[record.id.task.job]?.reserved = Credits(micro: job.reserved.micro + record.priceBound.micro)
+        guard isOut else { return }
+        jobs[record.id.task.job]?.steps[task.step].out += 1
+        nodes[record.node]?.leases.insert(record.id)
+        nodes[record.node]?.reserve(live.demand)
+    }
+
+    /// What the worker of a lease may read: its element's inputs, the results its step needs, its checkpoint.
+    func readable(by task: ActiveTask, in job: ActiveJob) -> Set<Digest> {
+        let number = task.record.id.number
+        let element = job.element(of: number, step: task.step)
+        let expanded = try? Substitution.expand(job.steps[task.step].spec, element: element)
+        let inputs = (expanded?.inputs ?? []).flatMap { (try? job.leaseInputs(for: $0)) ?? [] }
+        return Set((inputs + job.resultsOfNeeds(of: task.step) + (job.checkpointFiles[number] ?? [])).map(\.digest))
+    }
+
+    private mutating func restore(result: AttemptRecord) {
+        let id = result.id.task
+        guard let job = jobs[id.job], let step = job.stepIndex(of: id.number), job.steps[step].isNeeded else { return }
+        jobs[id.job]?.steps[step].results[id.number - job.record.progress.steps[step].base] = result.outputs
+    }
+}

@@ -1,0 +1,88 @@
+package import FogCore
+package import FogJobs
+package import FogLedger
+package import FogPlacement
+
+/// Money of a job: what is reserved at the grant, what is paid at the end.
+extension CoordinatorCore {
+    /// The most that an attempt with this demand can cost.
+    package func priceBound(of demand: ResourceRequest) -> Credits {
+        PriceBound.compute(demand: demand, ask: asks)
+    }
+
+    package var asks: HourlyRates {
+        rules.economy ? HourlyRates(core: rules.coreHourPrice, gibibyte: rules.gibHourPrice) : HourlyRates()
+    }
+
+    package static func escrow(of job: JobRecord) -> AccountID {
+        AccountID(at: job.submittedAt, derivedFrom: Array("fog-escrow".utf8) + job.id.bytes)
+    }
+
+    package static func subject(of attempt: AttemptID) -> SubjectID { SubjectID(digestOf: attempt.bytes) }
+    package static func subject(of job: JobID) -> SubjectID { SubjectID(digestOf: job.bytes) }
+
+    private func charge(for attempt: AttemptRecord, of job: ActiveJob) -> Charge {
+        Charge(
+            escrow: Self.escrow(of: job.record), payer: job.record.account, payee: attempt.payee,
+            subject: Self.subject(of: attempt.id), bound: attempt.priceBound, grantedAt: attempt.grantedAt)
+    }
+
+    /// Reserves the price of an attempt: what the escrow lacks comes from the payer, then a pending transfer to the
+    /// payee. Nil when it is done, else why not.
+    mutating func reserve(_ attempt: AttemptRecord, of job: inout ActiveJob, at now: Moment) -> LedgerRefusal? {
+        let escrow = Self.escrow(of: job.record)
+        if !job.record.progress.escrowOpen {
+            if let refusal = post(Settlement.open(escrow: escrow, job: Self.subject(of: job.record.id)), at: now) {
+                return refusal
+            }
+            job.record.progress.escrowOpen = true
+        }
+        return post(Settlement.grant([charge(for: attempt, of: job)], in: ledger), at: now)
+    }
+
+    /// Pays an attempt out of its pending transfer, or gives the reservation back; then, when nothing of the job runs,
+    /// what the escrow holds goes back to the payer.
+    mutating func resolve(
+        _ attempt: AttemptRecord, of job: inout ActiveJob, paying amount: Credits?, evidence: Digest?, at now: Moment
+    ) {
+        let charge = charge(for: attempt, of: job)
+        if let amount, let evidence {
+            must(post(Settlement.pay(charge, metered: amount, evidence: evidence), at: now), "a live attempt is paid")
+            job.record.progress.spent = Credits(micro: job.record.progress.spent.micro + amount.micro)
+        } else {
+            must(post(Settlement.release(charge, at: now.wall, in: ledger), at: now), "a reservation is given back")
+        }
+        guard job.openAttempts == 0 else { return }
+        let refund = Settlement.refund(
+            escrow: charge.escrow, to: charge.payer, subject: charge.subject, at: attempt.grantedAt, in: ledger)
+        if !refund.isEmpty { must(post(refund, at: now), "an escrow's rest goes back") }
+    }
+
+    /// Ends the escrow account of a finished job; it is empty, since nothing runs.
+    mutating func closeEscrow(of job: inout ActiveJob, at now: Moment) {
+        guard job.record.progress.escrowOpen else { return }
+        let escrow = Self.escrow(of: job.record)
+        let chain = Settlement.close(
+            escrow: escrow, payer: job.record.account, job: Self.subject(of: job.record.id),
+            at: job.record.submittedAt, in: ledger)
+        must(post(chain, at: now), "a finished job's escrow closes")
+        job.record.progress.escrowOpen = false
+        ledger.forget([escrow])
+    }
+
+    private func must(_ refusal: LedgerRefusal?, _ invariant: String) {
+        precondition(refusal == nil, "\(invariant): \(refusal?.message ?? "")")
+    }
+
+    /// What an attempt's use costs: never more than was granted, nor than the price bound.
+    package func price(of usage: Usage, attempt: LiveAttempt, at now: Moment) -> Credits {
+        let granted = max(0, (now.wall - attempt.record.grantedAt).milliseconds) * 1_000_000
+        let wall = min(usage.wallNanoseconds, granted)
+        let cpuLimit = Int64(clamping: Int128(wall) * Int128(attempt.demand.cpu.count) / 1000)
+        let cpu = Int128(min(usage.cpuNanoseconds, cpuLimit)) * Int128(asks.core.micro)
+        let memory =
+            Int128(wall) * Int128(attempt.demand.memory.bytes) * Int128(asks.gibibyte.micro) / Int128(1 << 30)
+        let micro = (cpu + memory) / (3600 * 1_000_000_000)
+        return min(attempt.record.priceBound, Credits(micro: Int64(clamping: micro)))
+    }
+}

@@ -1,0 +1,35 @@
+import FogCore
+import FogSandbox
+import Glibc
+
+/// What the kernel says of this machine.
+package struct MachineFacts: Sendable, Hashable {
+    /// `x86_64`, `aarch64`.
+    package var architecture: String
+    package var processors: Int
+    package var memory: ByteCount
+    /// Free to users of the file system that holds the state folder.
+    package var disk: ByteCount
+
+    package static func read(stateDirectory: String, procRoot: String = "/proc") -> MachineFacts {
+        var names = utsname()
+        uname(&names)
+        let machine = withUnsafeBytes(of: names.machine) { raw in
+            String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        var system = statvfs()
+        let disk = statvfs(stateDirectory, &system) == 0 ? Int64(system.f_bavail) * Int64(system.f_frsize) : 0
+        return MachineFacts(
+            architecture: machine, processors: max(1, ProcessorPool().count),
+            memory: memory(Disk.text(procRoot + "/meminfo") ?? ""), disk: ByteCount(disk))
+    }
+
+    /// `MemTotal:       24567890 kB`, as proc_meminfo(5) writes it.
+    static func memory(_ meminfo: String) -> ByteCount {
+        for line in meminfo.split(separator: "\n") where line.hasPrefix("MemTotal:") {
+            let number = line.dropFirst("MemTotal:".count).split(separator: " ").first.flatMap { Int64($0) }
+            return .kibibytes(number ?? 0)
+        }
+        return .zero
+    }
+}

@@ -1,0 +1,327 @@
+import FogAPI
+import FogCore
+import FogJobs
+import FogSandbox
+import Logging
+
+/// Runs one lease from its inputs to its signed report.
+struct Executor: Sendable {
+    let configuration: WorkerConfiguration
+    let client: FogClient
+    let host: SandboxHost
+    let staging: Staging
+    let profiles: ProfileShelf
+    let pump: LogPump
+    let processors: ProcessorPool
+    let spool: Spool
+    let logger: Logger
+
+    /// Outputs of one task; more belong into an archive.
+    static let outputFileLimit = 10_000
+
+    /// The report of the attempt, its content sent where that was possible at once; nil when the lease was not ours any
+    /// more.
+    func run(_ lease: Lease, slot index: Int, for agent: WorkerAgent) async -> FinishedAttempt? {
+        var run = AttemptRun(lease: lease, place: AttemptPlace(lease.attempt, configuration))
+        await perform(&run, slot: index, for: agent)
+        guard let finished = await conclude(&run, for: agent) else {
+            await clear(run, keepingSpool: false)
+            return nil
+        }
+        await clear(run, keepingSpool: finished.folder != nil)
+        return finished
+    }
+
+    // MARK: - To the end of the program
+
+    private func perform(_ run: inout AttemptRun, slot index: Int, for agent: WorkerAgent) async {
+        let lease = run.lease
+        do {
+            let profile = try await agent.allowed(try profiles.profile(named: lease.profile))
+            run.profile = profile
+            run.hasFolder = true
+            try run.place.make()
+            run.staged = try await stage(lease, run.place)
+            if !profile.isolated { try await layOut(&run) }
+            let output = try LogCapture(
+                stream: "stdout", folder: run.place.spool, limit: profile.limits.standardOutputBytes)
+            let errors = try LogCapture(
+                stream: "stderr", folder: run.place.spool, limit: profile.limits.standardOutputBytes)
+            run.logs = [output, errors]
+            let slot = try await host.slot(profile: profile, index: index)
+            if let wish = await agent.started(lease.attempt, in: slot, at: index, place: run.place, logs: run.logs) {
+                run.wish = wish
+                return
+            }
+            let taken = processors.take(Int((lease.resources.cpu.count + 999) / 1000))
+            defer { processors.giveBack(taken) }
+            pump.add(output)
+            pump.add(errors)
+            run.result = try await slot.run(task(run, profile, processors: taken))
+        } catch let failure as WorkerFailure {
+            run.failure = (.stageInFailed, failure.description)
+        } catch let failure as SandboxFailure {
+            run.failure = (failure.code == "bad_input" ? .stageInFailed : .launchFailed, failure.description)
+        } catch {
+            run.failure = (.launchFailed, "\(error)")
+        }
+    }
+
+    private func stage(_ lease: Lease, _ place: AttemptPlace) async throws(WorkerFailure) -> StagedInputs {
+        // Most short tasks have none: that is no reason to wait for the cache.
+        if lease.inputs.isEmpty && lease.checkpointFiles.isEmpty { return StagedInputs() }
+        return try await staging.stage(lease, in: place)
+    }
+
+    /// A profile without a root of its own binds nothing, so its inputs are copied into the work folder.
+    private func layOut(_ run: inout AttemptRun) async throws(WorkerFailure) {
+        let links = run.staged.inputs.map { InputTree.Link(source: $0.hostPath, name: $0.name) }
+        run.staged.inputs = []
+        if !links.isEmpty { try await InputTree.copy(links, below: run.place.work) }
+    }
+
+    private func task(_ run: AttemptRun, _ profile: SandboxProfile, processors: [UInt16]) -> SandboxTask {
+        let lease = run.lease
+        var task = SandboxTask(
+            arguments: lease.arguments,
+            environment: TaskEnvironment.variables(
+                of: lease, profile: profile.environment, node: configuration.name,
+                work: profile.isolated ? TaskEnvironment.workFolder : run.place.work),
+            workFolder: run.place.work, inputs: run.staged.inputs, resources: lease.resources,
+            killGrace: lease.killGrace)
+        task.standardOutput = run.logs[0].writingEnd
+        task.standardError = run.logs[1].writingEnd
+        task.processors = processors
+        task.niceness = configuration.niceness
+        task.allowUnsafe = configuration.allowUnsafe
+        return task
+    }
+
+    // MARK: - From the end of the program
+
+    private func conclude(_ run: inout AttemptRun, for agent: WorkerAgent) async -> FinishedAttempt? {
+        let ended = await agent.ended(run.lease.attempt)
+        if let companion = ended.companion {
+            companion.cancel()
+            await companion.value
+        }
+        run.wish = ended.wish ?? run.wish
+        for log in run.logs { log.finish() }
+        if run.wish == .silently { return nil }
+        judge(&run)
+        do throws(WorkerFailure) {
+            try await harvest(&run)
+        } catch {
+            run.outcome = .stageOutFailed
+            run.detail = error.description
+            (run.outputs, run.checkpoint) = (ResultFiles(), nil)
+        }
+        guard var finished = await finished(run, coordinator: ended.coordinator) else { return nil }
+        return await deliver(&finished, run, isAway: ended.isAway)
+    }
+
+    private func judge(_ run: inout AttemptRun) {
+        if let result = run.result {
+            let left = run.hasFolder && !CheckpointTaking.isEmpty(run.place.checkpoint)
+            (run.outcome, run.detail) = OutcomeReading.outcome(
+                of: result, lease: run.lease, wish: run.wish, leftCheckpoint: left)
+        } else if case .reporting(let outcome, let detail) = run.wish {
+            (run.outcome, run.detail) = (outcome, detail)
+        } else if let failure = run.failure {
+            (run.outcome, run.detail) = (failure.outcome, failure.detail)
+        }
+    }
+
+    /// Takes outputs of a success, and the checkpoint of an attempt that will go on elsewhere.
+    private func harvest(_ run: inout AttemptRun) async throws(WorkerFailure) {
+        let (lease, place) = (run.lease, run.place)
+        switch run.outcome.fault {
+        case .none where !lease.outputs.isEmpty:
+            let collected: [CollectedFile]
+            do throws(SandboxFailure) {
+                collected = try await Self.collect(lease, place)
+            } catch {
+                run.outcome = error.code == "outputs_too_large" ? .diskExceeded : .outputMissing
+                run.detail = error.message
+                return
+            }
+            run.outputs = try await Disk.offload { () throws(WorkerFailure) in
+                try ResultFiles.take(
+                    collected, from: place.work, to: place.spool, prefix: "output-",
+                    inlineLimit: AttemptReport.inlineOutputLimit)
+            }
+        case .policy where run.hasFolder && !CheckpointTaking.isEmpty(place.checkpoint):
+            run.checkpoint = try await Disk.offload { () throws(WorkerFailure) in
+                try CheckpointTaking.take(
+                    from: place.checkpoint, to: place.spool, maxSize: lease.checkpoint.maxSize, running: false)
+            }
+        default: break
+        }
+    }
+
+    private static func collect(_ lease: Lease, _ place: AttemptPlace) async throws(SandboxFailure) -> [CollectedFile] {
+        let result: Result<Result<[CollectedFile], SandboxFailure>, WorkerFailure>
+        do throws(WorkerFailure) {
+            result = .success(
+                try await Disk.offload { () throws(WorkerFailure) in
+                    Result { () throws(SandboxFailure) in
+                        var limits = OutputCollector.Limits()
+                        limits.files = outputFileLimit
+                        limits.bytes = lease.resources.disk
+                        return try OutputCollector.collect(
+                            workFolder: place.work, patterns: lease.outputs, excluding: Set(lease.inputs.map(\.name)),
+                            limits: limits)
+                    }
+                })
+        } catch {
+            result = .failure(error)
+        }
+        switch result {
+        case .success(let collected): return try collected.get()
+        case .failure(let failure): throw SandboxFailure(failure.code, failure.message)
+        }
+    }
+
+    // MARK: - The report
+
+    private func finished(_ run: AttemptRun, coordinator: PublicKey?) async -> FinishedAttempt? {
+        // Without terms there never was a lease to run.
+        guard let coordinator else { return nil }
+        let (lease, logs) = (run.lease, run.logs)
+        let digests = await logDigests(logs)
+        let signed = SignedReceipt(
+            Receipt(
+                coordinator: coordinator, attempt: lease.attempt, node: client.key.publicKey,
+                profileDigest: run.profile?.digest ?? .zero, missingIsolation: run.result?.missing ?? [],
+                inputDigest: LeaseInput.digest(of: lease.inputs), outputDigest: manifestDigest(run.outputs.files),
+                stdoutDigest: digests[0], stderrDigest: digests[1], exitCode: run.result?.exitCode,
+                signal: run.result?.signal, outcome: run.outcome, usage: run.usage, priceBound: lease.priceBound),
+            signedWith: client.key)
+        var report = AttemptReport(
+            receipt: signed, outputs: run.outputs.files, contents: run.outputs.contents, stdout: nil, stderr: nil,
+            stdoutSize: logs.first?.size ?? 0, stderrSize: logs.last?.size ?? 0,
+            detail: run.detail.map { String($0.prefix(1000)) }, checkpoint: run.checkpoint?.files)
+        var tails: [FinishedAttempt.LogTail] = []
+        report.stdout = logs.first.flatMap { inline($0, &tails) } ?? (logs.isEmpty ? Base64Bytes([]) : nil)
+        report.stderr = logs.last.flatMap { inline($0, &tails) } ?? (logs.isEmpty ? Base64Bytes([]) : nil)
+        var finished = FinishedAttempt(attempt: lease.attempt, report: report)
+        finished.uploads = run.outputs.uploads + (run.checkpoint?.uploads ?? [])
+        finished.logs = tails
+        if !finished.uploads.isEmpty || logs.contains(where: { !$0.isInMemory }) { finished.folder = run.place.spool }
+        return finished
+    }
+
+    private func logDigests(_ logs: [LogCapture]) async -> [Digest] {
+        guard !logs.isEmpty else { return [Digest.blake2b([]), Digest.blake2b([])] }
+        if logs.allSatisfy(\.isInMemory) { return logs.map { $0.digest() } }
+        return (try? await Disk.offload { () throws(WorkerFailure) in logs.map { $0.digest() } }) ?? [.zero, .zero]
+    }
+
+    /// A small log that was not streamed goes into the report, the rest of another into `tails`.
+    private func inline(_ log: LogCapture, _ tails: inout [FinishedAttempt.LogTail]) -> Base64Bytes? {
+        let size = log.size
+        if size <= Int64(AttemptReport.inlineLogLimit), log.sent == nil {
+            return Base64Bytes(log.read(at: 0, count: Int(size)))
+        }
+        let sent = log.sent ?? 0
+        if sent < size {
+            tails.append(
+                .init(
+                    stream: log.stream, offset: sent, size: size,
+                    bytes: log.isInMemory ? log.read(at: 0, count: Int(size)) : nil))
+        }
+        return nil
+    }
+
+    /// A report for a lease that never ran.
+    func unrun(_ lease: Lease, _ outcome: Outcome, _ detail: String, coordinator: PublicKey?) async -> FinishedAttempt?
+    {
+        var run = AttemptRun(lease: lease, place: AttemptPlace(lease.attempt, configuration))
+        (run.outcome, run.detail) = (outcome, detail)
+        return await finished(run, coordinator: coordinator)
+    }
+
+    // MARK: - Delivery
+
+    /// Sends content; what cannot be sent now is kept on disk for later.
+    private func deliver(_ finished: inout FinishedAttempt, _ run: AttemptRun, isAway: Bool) async -> FinishedAttempt? {
+        guard finished.needsUpload || isAway else { return finished }
+        if !isAway {
+            switch await Courier(client: client).send(&finished) {
+            case nil: return finished
+            case .stale: return nil
+            case .refused(let code, let message):
+                return await refused(run, finished, "\(message) (\(code))")
+            case .away, .unknownWorker: break
+            }
+        }
+        let kept = finished
+        do throws(WorkerFailure) {
+            return try await Disk.offload { () throws(WorkerFailure) in try spool.keep(kept) }
+        } catch {
+            logger.warning(
+                "A result could not be kept on disk; it is delivered from memory",
+                metadata: ["attempt": "\(kept.attempt)", "error": "\(error)"])
+            return finished
+        }
+    }
+
+    /// The coordinator will never take the content: the attempt failed at handing out, and says why.
+    private func refused(_ run: AttemptRun, _ finished: FinishedAttempt, _ detail: String) async -> FinishedAttempt? {
+        var failed = run
+        (failed.outcome, failed.detail) = (.stageOutFailed, detail)
+        (failed.outputs, failed.checkpoint, failed.logs) = (ResultFiles(), nil, [])
+        let coordinator = (try? SignedReceipt(bytes: finished.report.receipt.bytes))?.receipt.coordinator
+        return await self.finished(failed, coordinator: coordinator)
+    }
+
+    private func clear(_ run: AttemptRun, keepingSpool: Bool) async {
+        if !run.staged.keys.isEmpty { await staging.release(run.staged) }
+        let (place, hadTree) = (run.place, run.staged.hasTree)
+        if run.hasFolder {
+            if run.lease.inputs.isEmpty && run.lease.outputs.isEmpty && run.outcome == .success {
+                place.clearWork(hadTree: false)
+            } else {
+                _ = try? await Disk.offload { () throws(WorkerFailure) in place.clearWork(hadTree: hadTree) }
+            }
+        }
+        if !keepingSpool,
+            run.logs.contains(where: { !$0.isInMemory }) || !run.outputs.uploads.isEmpty
+                || run.checkpoint != nil
+        {
+            Disk.removeTree(place.spool)
+        }
+    }
+}
+
+/// One lease on its way.
+struct AttemptRun {
+    let lease: Lease
+    let place: AttemptPlace
+    var profile: SandboxProfile?
+    var staged = StagedInputs()
+    var hasFolder = false
+    var logs: [LogCapture] = []
+    var result: SandboxResult?
+    /// Why it could not be run.
+    var failure: (outcome: Outcome, detail: String)?
+    var wish: EndWish?
+    var outcome = Outcome.launchFailed
+    var detail: String?
+    var outputs = ResultFiles()
+    var checkpoint: ResultFiles?
+
+    init(lease: Lease, place: AttemptPlace) {
+        self.lease = lease
+        self.place = place
+    }
+
+    var usage: Usage {
+        let used = result?.usage
+        let source = used.flatMap { Usage.Source(rawValue: $0.source.rawValue) } ?? .rusage
+        return Usage(
+            cpuNanoseconds: max(0, used?.cpuNanoseconds ?? 0), wallNanoseconds: max(0, used?.wallNanoseconds ?? 0),
+            peakBytes: max(0, used?.peakBytes ?? 0), bytesIn: staged.downloaded,
+            bytesOut: outputs.bytes + (checkpoint?.bytes ?? 0) + logs.reduce(0) { $0 + $1.size }, source: source)
+    }
+}

@@ -1,0 +1,64 @@
+import FogCore
+import FogJobs
+import FogSandbox
+
+/// Why the agent ended an attempt.
+enum EndWish: Sendable, Hashable {
+    /// Not ours any more: kill, report nothing.
+    case silently
+    case reporting(Outcome, detail: String)
+}
+
+/// Reads an attempt's outcome out of how its program ended: pure.
+enum OutcomeReading {
+    /// - Parameter leftCheckpoint: whether the checkpoint folder holds a file.
+    static func outcome(
+        of result: SandboxResult, lease: Lease, wish: EndWish?, leftCheckpoint: Bool
+    ) -> (outcome: Outcome, detail: String?) {
+        switch result.ending {
+        case .exited: exited(result.exitCode ?? 0, lease, leftCheckpoint)
+        case .signaled: (.signaled, nil)
+        case .timeout: (.timeout, "ran longer than \(lease.resources.time)")
+        case .cpuTimeout: (.timeout, "used more processor time than its cores give in \(lease.resources.time)")
+        case .outOfMemory: (.outOfMemory, "used more than \(lease.resources.memory)")
+        case .diskExceeded: (.diskExceeded, "wrote more than \(lease.resources.disk), or too many files")
+        case .violation: (.sandboxViolation, "a system call that the profile `\(lease.profile)` answers with death")
+        case .notFound: unlaunched(lease, "was not found, or its interpreter is missing here")
+        case .notExecutable: unlaunched(lease, "cannot be executed here")
+        case .launchFailed(let step, let errno):
+            (.launchFailed, "\(step.words) failed with errno \(errno)")
+        case .killed:
+            switch wish {
+            case .reporting(let outcome, let detail): (outcome, detail)
+            case .silently, nil: (.signaled, "killed from outside of Fog")
+            }
+        }
+    }
+
+    private static func exited(_ code: Int, _ lease: Lease, _ leftCheckpoint: Bool) -> (Outcome, String?) {
+        if code == 0 { return (.success, nil) }
+        guard code == lease.checkpoint.exitCode else { return (.exitNonzero, nil) }
+        if leftCheckpoint { return (.checkpointed, nil) }
+        return (.exitNonzero, "exit code \(code) says a checkpoint was taken, but FOG_CHECKPOINT_DIR is empty")
+    }
+
+    /// A program of the machine that is not there, or a file of the job whose interpreter is not, is the machine's
+    /// fault: another may have it. A name below the work folder that the job did not bring, or brought without the
+    /// execute bit, is missing everywhere.
+    private static func unlaunched(_ lease: Lease, _ words: String) -> (Outcome, String?) {
+        let program = lease.arguments.first ?? ""
+        let detail = "the program `\(program.prefix(200))` \(words)"
+        guard program.contains("/"), let name = nameBelowWork(program) else { return (.launchFailed, detail) }
+        let isBrought = lease.inputs.contains { $0.name == name && $0.executable }
+        return isBrought ? (.launchFailed, detail) : (.exitNonzero, detail)
+    }
+
+    private static func nameBelowWork(_ program: String) -> String? {
+        var name = program[...]
+        if name.hasPrefix(TaskEnvironment.workFolder + "/") {
+            name = name.dropFirst(TaskEnvironment.workFolder.count + 1)
+        }
+        guard !name.hasPrefix("/") else { return nil }
+        return name.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    }
+}

@@ -1,0 +1,143 @@
+import FogAPI
+import FogCore
+import FogJobs
+import Logging
+
+/// The link to the coordinator: hello, heartbeats, polls.
+extension WorkerAgent {
+    /// The most prefetched leases a slot.
+    static let prefetchLimit = 64
+    /// A slot's queue of short tasks should last so long, in milliseconds: about as long as fetching more may take.
+    static let prefetchMilliseconds = 250.0
+    static let longestBackoff = TimeSpan.seconds(60)
+
+    // MARK: Hello and heartbeats
+
+    /// Says hello whenever that is needed, and a heartbeat as often as the coordinator wants it.
+    func keepLink() async throws -> Bool {
+        var failures = 0
+        while !Task.isCancelled, phase != .stopped {
+            do {
+                if needsHello { try await sayHello() } else { try await beat() }
+                failures = 0
+            } catch {
+                failures += 1
+                let refusal = Refusal(error)
+                if case .refused = refusal, terms == nil { throw error }
+                if refusal == .unknownWorker { needsHello = true }
+                logger.warning(
+                    "The coordinator did not answer",
+                    metadata: ["error": "\(refusal.words)", "silent_for": "\(silence.brief)"])
+            }
+            if needsHello, failures == 0 { continue }
+            let every = terms?.heartbeatEvery ?? .seconds(10)
+            var generator = SystemRandomNumberGenerator()
+            let backoff = configuration.retry.wait(afterFailures: failures, using: &generator)
+            await linkWake.wait(atMost: failures == 0 ? every : min(backoff, needsHello ? Self.longestBackoff : every))
+        }
+        return false
+    }
+
+    var silence: TimeSpan { client.clock.sinceBoot - lastAnswered }
+
+    /// Every attempt that is here: those that run or wait, and those whose results are not delivered.
+    private var holding: [AttemptID] { Array(held.keys) + Array(undelivered.keys) }
+
+    private func sayHello() async throws {
+        let answer = try await client.hello(
+            WorkerHello(report: report, allowance: decision.allowance, incarnation: incarnation, holding: holding))
+        guard answer.coordinator.id == client.coordinator else {
+            throw Problem(
+                421, "wrong_coordinator", "hello was answered by \(answer.coordinator.id), wanted \(client.coordinator)"
+            )
+        }
+        if terms?.node != answer.node {
+            logger.info("The coordinator took the worker on", metadata: ["node_id": "\(answer.node)"])
+        }
+        terms = answer
+        needsHello = false
+        lastAnswered = client.clock.sinceBoot
+        if phase == .starting { phase = .serving }
+        for id in answer.stale { await drop(id) }
+        failedDeliveries = 0
+        deliveryWake.signal()
+        pollWake.signal()
+    }
+
+    func beat() async throws {
+        let items =
+            held.values.map { Heartbeat.Item(attempt: $0.lease.attempt, state: $0.state) }
+            + undelivered.keys.map { Heartbeat.Item(attempt: $0, state: .uploading) }
+        let answer = try await client.heartbeat(Heartbeat(allowance: decision.allowance, attempts: items))
+        guard !answer.helloWanted else {
+            needsHello = true
+            return
+        }
+        lastAnswered = client.clock.sinceBoot
+        if failedDeliveries > 0 { deliveryWake.signal() }
+        // Only what was asked about: an attempt that came since was not judged.
+        for id in answer.stale { await drop(id) }
+        for id in answer.cancel { await end(id, .reporting(.cancelled, detail: "the job was cancelled")) }
+        if answer.drain { await endAll(.reporting(.drained, detail: "the operator drains this node")) }
+    }
+
+    // MARK: Polling
+
+    func keepPolling() async -> Bool {
+        var failures = 0
+        while !Task.isCancelled, phase != .stopped {
+            let want = wanted
+            guard want > 0, !needsHello else {
+                await pollWake.wait()
+                continue
+            }
+            do {
+                let answer = try await client.poll(
+                    PollRequest(allowance: decision.allowance, want: want, wait: configuration.pollWait))
+                failures = 0
+                accept(answer.leases)
+            } catch {
+                guard !Task.isCancelled else { break }
+                failures += 1
+                if Refusal(error) == .unknownWorker {
+                    needsHello = true
+                    linkWake.signal()
+                }
+                var generator = SystemRandomNumberGenerator()
+                await pollWake.wait(atMost: configuration.retry.wait(afterFailures: failures, using: &generator))
+            }
+        }
+        return false
+    }
+
+    /// How many leases are asked for now: one a free slot, and for short tasks a store that lasts a while. A store that
+    /// is more than half full is left alone, so that leases come by the dozen and not one by one.
+    var wanted: Int {
+        guard phase == .serving, decision.allowance.state == .open, undelivered.count < Spool.maxResults,
+            undelivered.values.reduce(0, { $0 + $1.storedBytes }) < configuration.spoolLimit.bytes
+        else { return 0 }
+        let usable = min(slots, max(0, decision.allowance.slots))
+        let store = prefetch * usable
+        let free = max(0, usable - running)
+        guard waiting.count <= store / 2 else { return 0 }
+        return min(max(0, free + store - waiting.count), PollRequest.wantLimit)
+    }
+
+    /// Leases kept a slot beyond the running one; 0 unless tasks are short.
+    var prefetch: Int {
+        guard let meanTask, meanTask < Self.prefetchMilliseconds else { return 0 }
+        return min(Self.prefetchLimit, Int((Self.prefetchMilliseconds / max(meanTask, 1)).rounded(.up)))
+    }
+
+    private func accept(_ leases: [Lease]) {
+        let now = client.clock.sinceBoot
+        for lease in leases where held[lease.attempt] == nil && undelivered[lease.attempt] == nil {
+            // The clocks of both sides may differ by a minute, so a lease's term is never believed to be longer than
+            // nine heartbeats, after which the coordinator counts a node as lost.
+            let term = max(.zero, min(lease.expiresAt - client.clock.now, (terms?.heartbeatEvery ?? .seconds(10)) * 9))
+            held[lease.attempt] = HeldAttempt(lease: lease, term: term, arrivedAt: now)
+            waiting.append(lease.attempt)
+        }
+        assign()
+    }
+}

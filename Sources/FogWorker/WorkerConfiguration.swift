@@ -1,0 +1,54 @@
+import FogCore
+
+/// What a worker must be told; the rest it finds out.
+package struct WorkerConfiguration: Sendable {
+    /// Where cache, work folders and undelivered results live. Kept at mode 0700: other users of the machine must not
+    /// reach the work folders, whose files a task may leave open to all.
+    package var stateDirectory: String
+    /// The machine's name in the pool; `node:NAME` in a manifest.
+    package var name: String
+    package var labels: [String] = []
+    package var region = ""
+    /// The `fog-sandbox` executable.
+    package var launcherPath: String
+    /// The folder with `default.json` and the others.
+    package var profilesDirectory: String
+    package var policy = HarvestPolicy.dedicated
+    /// Tasks at once, 1 to ``maxSlots``; nil = one a core.
+    package var slots: Int?
+    /// What tasks may use together; nil = all cores.
+    package var cpu: Millicores?
+    /// What tasks may use together; nil = 90 % of the machine's memory.
+    package var memory: ByteCount?
+    /// Content kept for later tasks.
+    package var cacheLimit = ByteCount.gibibytes(10)
+    /// Results that wait for delivery. Beyond it no new work is taken.
+    package var spoolLimit = ByteCount.gibibytes(4)
+    /// 0 to 19 for tasks, as of nice(2).
+    package var niceness: Int8 = 0
+    /// Offers the profile `none`, which isolates nothing. For comparisons only.
+    package var allowUnsafe = false
+    /// The version, for the node's report.
+    package var software = ""
+    /// How long a poll waits at the coordinator for work.
+    package var pollWait = TimeSpan.seconds(20)
+    /// What running tasks get to finish when the worker is asked to stop; then they end as `drained`.
+    package var drainGrace = TimeSpan.seconds(30)
+    /// How often the log of a running task is sent on. Logs of tasks shorter than this travel in the report.
+    package var logInterval = TimeSpan.seconds(1)
+    /// Between tries while the coordinator is away.
+    package var retry = Backoff(delay: .milliseconds(250), maxDelay: .seconds(30))
+
+    package static let maxSlots = 256
+
+    package init(stateDirectory: String, name: String, launcherPath: String, profilesDirectory: String) {
+        self.stateDirectory = stateDirectory
+        self.name = name
+        self.launcherPath = launcherPath
+        self.profilesDirectory = profilesDirectory
+    }
+
+    var cacheFolder: String { stateDirectory + "/cache" }
+    var workFolder: String { stateDirectory + "/work" }
+    var spoolFolder: String { stateDirectory + "/spool" }
+}
