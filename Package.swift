@@ -50,7 +50,11 @@ let package = Package(
         .target(name: "FogPlacement", dependencies: ["FogCore"], swiftSettings: strict),
         .target(name: "FogLedger", dependencies: ["FogCore"], swiftSettings: strict),
         .target(name: "FogNet", dependencies: ["FogCore"], swiftSettings: strict),
-        .target(name: "FogSandbox", dependencies: ["FogCore", "CFog", "CSeccomp", "CCgroup"], swiftSettings: strict),
+        .target(name: "FogSandboxPlan", swiftSettings: strict),
+        .target(
+            name: "FogSandbox",
+            dependencies: ["FogCore", "FogSandboxPlan", "CFog", "CSeccomp", "CCgroup"],
+            swiftSettings: strict),
         // Floor 3
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "CFogSQLite", dependencies: ["CSQLite"], cSettings: cStrict),
@@ -68,7 +72,12 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ],
             swiftSettings: strict),
+        .target(name: "FogManifestFile", dependencies: ["FogCore", "FogJobs", "Yams"], swiftSettings: strict),
         // Floor 4
+        .target(
+            name: "FogCommandLine",
+            dependencies: ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogManifestFile"],
+            swiftSettings: strict),
         .target(
             name: "FogCoordinator",
             dependencies: [
@@ -92,7 +101,7 @@ let package = Package(
             name: "fog",
             dependencies: [
                 "FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogNet", "FogSandbox", "FogStore", "FogAPI",
-                "FogCoordinator", "FogWorker", "FogHTTP", "Yams", logging, lifecycle,
+                "FogCoordinator", "FogWorker", "FogHTTP", "FogManifestFile", "FogCommandLine", logging, lifecycle,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
@@ -100,8 +109,33 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "fog-sandbox",
-            dependencies: ["CFog"],
+            dependencies: ["CFog", "FogSandboxPlan"],
             swiftSettings: strict,
             linkerSettings: [.unsafeFlags(["-static-executable"])]),
+        // Tests
+        .target(
+            name: "FogTestSupport",
+            dependencies: ["FogCore", "FogJobs", "FogLedger", "FogNet", "FogStore"],
+            path: "Tests/FogTestSupport",
+            swiftSettings: strict),
+        test("FogJobsTests", ["FogCore", "FogJobs"]),
+        test("FogPlacementTests", ["FogCore", "FogPlacement"]),
+        test("FogLedgerTests", ["FogCore", "FogLedger"]),
+        test("FogNetTests", ["FogCore", "FogNet", "FogTestSupport"]),
+        test("FogSandboxTests", ["FogCore", "FogSandbox", "FogSandboxPlan", "CFog"]),
+        test("FogStoreTests", ["FogCore", "FogJobs", "FogLedger", "FogStore", "FogTestSupport", "CFogSQLite"]),
+        test("FogManifestFileTests", ["FogCore", "FogJobs", "FogManifestFile"]),
+        test("FogAPITests", ["FogCore", "FogNet", "FogAPI"], exclude: ["Vectors"]),
+        test("FogCommandTests", ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogCommandLine"]),
+        test(
+            "FogCoordinatorTests",
+            ["FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogStore", "FogCoordinator", "FogTestSupport", logging]),
+        test(
+            "FogHTTPTests",
+            ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogCoordinator", "FogHTTP", "FogTestSupport", logging, lifecycle]),
     ]
 )
+
+func test(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}

@@ -1,0 +1,48 @@
+package import FogCore
+
+/// An audit's report as it came, online or from a file.
+package struct AuditDocument: Sendable {
+    private let report: JSON
+
+    package init(_ report: JSON) { self.report = report }
+
+    private var verdict: String { report["verdict"]?.string ?? "unreadable" }
+
+    /// 0 clean, 1 tampered, 2 for anything that cannot be judged.
+    package var status: ExitStatus {
+        switch verdict {
+        case "clean": .success
+        case "tampered": .failure
+        default: .unreadable
+        }
+    }
+
+    package var sentence: String {
+        let records = report["records"]?.integer.map { Human.count(Int(clamping: $0), "record") } ?? "no records"
+        let place = report["first_bad_sequence"]?.integer.map { ", first bad record \($0)" } ?? ""
+        let head = report["head"]?.string.map { ", head \(DisplayText.clean($0.prefix(16)))…" } ?? ""
+        return "\(DisplayText.clean(verdict)): \(records)\(place)\(head)"
+    }
+
+    package var table: Table {
+        var table = Table([
+            .init("CHECK"), .init("VERDICT"), .init("RECORD", right: true), .init("EXPECTED", yields: true),
+            .init("FOUND", yields: true),
+        ])
+        for check in report["checks"]?.array ?? [] {
+            let verdict = check["verdict"]?.string ?? ""
+            let tone: Tone =
+                switch verdict {
+                case "ok": .good
+                case "failed": .bad
+                default: .warning
+                }
+            table.add([
+                Table.Cell(check["name"]?.string ?? ""), Table.Cell(verdict, tone),
+                Table.Cell(check["first_bad_sequence"]?.integer.map(String.init) ?? ""),
+                Table.Cell(check["expected"]?.string ?? ""), Table.Cell(check["found"]?.string ?? ""),
+            ])
+        }
+        return table
+    }
+}

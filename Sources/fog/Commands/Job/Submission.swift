@@ -1,0 +1,55 @@
+internal import FogAPI
+internal import FogCommandLine
+internal import FogCore
+internal import FogJobs
+
+/// The way of a job to the coordinator: read the inputs, upload what it lacks, submit.
+struct Submission: Sendable {
+    let session: Session
+    let client: FogClient
+
+    /// - Parameter places: real paths of sources that do not lie where their name says.
+    func upload(_ spec: JobSpec, folder: String, places: [String: String] = [:]) async throws -> SubmitBody {
+        let console = session.console
+        let inputs = try LocalInputs(of: spec)
+        let scan = try InputScan(sources: inputs.paths, folder: folder, places: places) { files, bytes in
+            console.show { _ in "reading inputs: \(Human.count(files, "file")), \(ByteCount(bytes).brief)" }
+        }
+        console.show(live: nil)
+        let bundle = SubmissionBundle(spec: spec, files: scan.files)
+        var contents = bundle.blobs.mapValues { Uploader.Content.bytes($0) }
+        for (digest, path) in scan.places {
+            contents[digest] = .file(path: path, size: scan.sizes[digest] ?? 0)
+        }
+        let progress = LiveProgress(
+            session, label: "uploading", total: contents.values.reduce(0) { $0 + $1.size }, unit: .bytes)
+        let known = contents.values.reduce(Int64(0)) { $0 + $1.size }
+        let sent = try await Uploader(client: client) { sent, total in progress.update(done: known - total + sent) }
+            .upload(contents)
+        progress.finish()
+        console.detail("uploaded \(Human.count(sent.contents, "blob")), \(ByteCount(sent.bytes).brief)")
+        return SubmitBody(document: bundle.document.canonical, fileTable: bundle.files?.digest)
+    }
+
+    /// Asks again under the same key when no answer comes: a network's retry never makes two jobs.
+    func submit(_ body: SubmitBody, key: String) async throws -> JobBody {
+        let client = client
+        return try await Patience.short { try await client.submit(body, idempotencyKey: key) }
+    }
+
+    /// Prints what scripts rely on: `{"id", "state", "tasks"}`.
+    func announce(_ job: JobBody) throws {
+        switch session.mode {
+        case .quiet: session.console.print(job.id.description)
+        case .json:
+            session.console.print(
+                .object([
+                    "id": .string(job.id.description), "name": .string(job.name), "state": .string(job.state.rawValue),
+                    "tasks": .integer(Int64(job.tasks)), "held": job.held.map(JSON.string),
+                ]))
+        case .table:
+            session.console.print("\(job.sentence): \(Human.count(job.tasks, "task"))")
+            session.console.note("help: fog logs -f \(job.id.short), fog job explain \(job.id.short)")
+        }
+    }
+}

@@ -1,0 +1,155 @@
+internal import FogLedger
+internal import ArgumentParser
+internal import FogAPI
+internal import FogCommandLine
+internal import FogCore
+internal import FogNet
+
+/// `fog ledger`: credits and their proof.
+struct LedgerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        "ledger", "See credits, give them, and check the books.", examples: ["fog ledger balance", "fog ledger audit"],
+        subcommands: [LedgerBalance.self, LedgerHistory.self, LedgerGrant.self, LedgerAudit.self])
+}
+
+/// `fog ledger balance`: what an account has.
+struct LedgerBalance: SessionCommand {
+    static let configuration = CommandConfiguration(
+        "balance", "Show what an account has.", examples: ["fog ledger balance", "fog ledger balance alice -q"])
+
+    @Argument(help: "An account's id or the name of who owns it; default your own.")
+    var account: String?
+
+    @OptionGroup var common: CommonOptions
+
+    func run(_ session: Session) async throws {
+        let balance = try await session.client().balance(account)
+        try session.show(balance, id: balance.available.description) {
+            var sheet = Sheet()
+            sheet.add("account", "\(balance.account) (\(balance.kind))")
+            sheet.add("balance", "\(balance.balance) credits")
+            sheet.add("reserved", balance.pending == .zero ? nil : "\(balance.pending) credits by running work")
+            sheet.add("available", "\(balance.available) credits")
+            session.console.print(sheet)
+        }
+    }
+}
+
+/// `fog ledger history`: an account's transfers.
+struct LedgerHistory: SessionCommand {
+    static let configuration = CommandConfiguration(
+        "history", "Show an account's transfers, the newest first.",
+        examples: ["fog ledger history", "fog ledger history alice --limit 500 -o json"])
+
+    @Argument(help: "An account's id or the name of who owns it; default your own.")
+    var account: String?
+
+    @Option(help: "At most so many.")
+    var limit = 30
+
+    @OptionGroup var common: CommonOptions
+
+    private static let page = 500
+
+    func validate() throws {
+        guard limit > 0 else { throw ValidationError("--limit must be above 0") }
+    }
+
+    func run(_ session: Session) async throws {
+        let client = try await session.client()
+        var history = try await client.history(account, limit: min(Self.page, limit))
+        while let next = history.next, history.lines.count < limit {
+            let more = try await client.history(account, before: next, limit: min(Self.page, limit - history.lines.count))
+            history.lines += more.lines
+            history.next = more.next
+        }
+        switch session.mode {
+        case .json: session.console.print(try Documents.document(of: history))
+        case .quiet: for line in history.lines { session.console.print("\(line.sequence)") }
+        case .table: show(history, session)
+        }
+    }
+
+    private func show(_ history: HistoryBody, _ session: Session) {
+        guard !history.lines.isEmpty else { return session.console.note("no transfers yet") }
+        var table = Table([
+            .init("RECORD", right: true), .init("AGE", right: true), .init("KIND"), .init("CREDITS", right: true),
+            .init("WITH"), .init("ABOUT", yields: true),
+        ])
+        for line in history.lines {
+            let gained = line.amount > .zero
+            table.add([
+                "\(line.sequence)", Table.Cell(Human.age(of: line.at, at: session.now)), Table.Cell(line.kind),
+                Table.Cell((gained ? "+" : "") + line.amount.description, gained ? .good : .plain),
+                Table.Cell(line.other?.short ?? ""), Table.Cell(line.subject),
+            ])
+        }
+        session.console.print(table)
+        if history.next != nil { session.console.note("there are more: --limit N") }
+    }
+}
+
+/// `fog ledger grant`: credits from issuance.
+struct LedgerGrant: SessionCommand {
+    static let configuration = CommandConfiguration(
+        "grant", "Issue credits to an account (role admin).",
+        examples: ["fog ledger grant alice 100 --reason 'lab budget 2027'", "fog ledger grant 3k9v… 0.5 --reason test"])
+
+    @Argument(help: "An account's id or the name of who owns it.")
+    var account: String
+
+    @Argument(help: "How many credits.")
+    var credits: String
+
+    @Option(help: "Why: it stands in the evidence.")
+    var reason: String
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        guard let amount = try? Credits(credits), amount > .zero else {
+            throw ValidationError("credits read 100 or 0.25, found `\(credits)`")
+        }
+    }
+
+    func run(_ session: Session) async throws {
+        let body = GrantBody(account: account, credits: try Credits(credits), reason: reason)
+        let balance = try await session.client().grant(body)
+        try session.show(balance, id: balance.account.description) {
+            session.console.print("granted \(body.credits) credits to \(DisplayText.clean(account)); it has \(balance.balance)")
+        }
+    }
+}
+
+/// `fog ledger audit`: derives every credit again.
+struct LedgerAudit: SessionCommand {
+    static let configuration = CommandConfiguration(
+        "audit", "Check the whole ledger: every record, sum, signature and projection.",
+        examples: ["fog ledger audit", "fog ledger audit --database fog.sqlite -o json"],
+        more: "Exit 0: clean; 1: tampered; 2: the records could not be read.")
+
+    @Option(help: "Check a database file here instead of asking the coordinator.", completion: .file())
+    var database: String?
+
+    @OptionGroup var common: CommonOptions
+
+    func run(_ session: Session) async throws {
+        let report: JSON
+        do {
+            report = if let database { try await LedgerDatabaseAudit.run(path: database).json } else {
+                try await session.client().audit()
+            }
+        } catch {
+            throw EndedWith(status: .unreadable, error: error)
+        }
+        let audit = AuditDocument(report)
+        switch session.mode {
+        case .json: session.console.print(report)
+        case .quiet: break
+        case .table:
+            session.console.print(audit.table)
+            session.console.print(audit.sentence)
+        }
+        guard audit.status == .success else { throw audit.status.exit }
+    }
+}

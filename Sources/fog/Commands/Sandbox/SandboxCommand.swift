@@ -1,0 +1,225 @@
+internal import ArgumentParser
+internal import FogCommandLine
+internal import FogCore
+internal import FogSandbox
+import Glibc
+
+/// `fog sandbox`: the sandbox alone, without coordinator or worker.
+struct SandboxCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        "sandbox", "The sandbox alone, without a coordinator.",
+        examples: ["fog sandbox run --profile default --work /tmp/w -- id", "fog sandbox collect /tmp/w results --out '*.csv'"],
+        subcommands: [SandboxRun.self, SandboxCollect.self])
+}
+
+/// `fog sandbox run`: one command in a profile, as a worker would run it.
+struct SandboxRun: SessionCommand {
+    static let configuration = CommandConfiguration(
+        "run", "Run one command in a sandbox on this machine.",
+        examples: [
+            "fog sandbox run --profile default --work /tmp/w -- /usr/bin/id",
+            "fog sandbox run --profile python --work /tmp/w --memory 256MiB --time 10s -- python3 x.py",
+        ],
+        more: """
+            Ends with the command's exit code; 128 + n for a signal, 124 for time, 126 not executable, 127 not found, 125 \
+            for the sandbox's own errors. With --output json the command's output goes to standard error.
+            """)
+
+    @Option(help: "A file of sandbox-profiles/.")
+    var profile = "default"
+
+    @Option(help: "The folder that becomes /work, writable.", completion: .directory)
+    var work: String
+
+    @Option(help: "A file or folder to bind read-only below /work: PATH, or NAME=PATH.", completion: .file())
+    var input: [String] = []
+
+    @Option(help: "Memory: 512MiB.")
+    var memory: String?
+
+    @Option(help: "Cores: 1, 500m.")
+    var cpu: String?
+
+    @Option(help: "Disk: 1GiB.")
+    var disk: String?
+
+    @Option(help: "Longest run: 30s, 10m.")
+    var time: String?
+
+    @Option(help: "Processes and threads at once.")
+    var pids: Int?
+
+    @Option(help: "A variable: NAME=VALUE.")
+    var env: [String] = []
+
+    @Option(help: "From SIGTERM to SIGKILL.")
+    var killGrace = "10s"
+
+    @Flag(help: "Allow the profile `none`, which isolates nothing.")
+    var allowUnsafe = false
+
+    @OptionGroup var common: CommonOptions
+
+    @Argument(parsing: .postTerminator, help: "The command, behind --.")
+    var command: [String] = []
+
+    func validate() throws {
+        if command.isEmpty { throw ValidationError("there is nothing to run: put the command behind --") }
+    }
+
+    func run(_ session: Session) async throws {
+        let result: SandboxResult
+        do {
+            result = try await perform(session)
+        } catch {
+            throw EndedWith(status: .ownError, error: error)
+        }
+        if session.mode == .json { session.console.print(Self.document(result)) }
+        for words in result.missing { session.console.detail("not applied: \(words)") }
+        if session.mode == .table, let words = Self.words(result.ending) { session.console.note("fog sandbox: \(words)") }
+        guard result.shellCode == 0 else { throw ExitCode(Int32(result.shellCode)) }
+    }
+
+    private func perform(_ session: Session) async throws -> SandboxResult {
+        let profile = try SandboxProfile.load(
+            named: profile, from: ProfileFolder.locate(environment: session.environment))
+        let host = try SandboxHost(launcherPath: Launcher.locate())
+        do {
+            let slot = try await host.slot(profile: profile, index: 0)
+            let result = try await slot.run(try task(session))
+            await host.shutdown()
+            return result
+        } catch {
+            await host.shutdown()
+            throw error
+        }
+    }
+
+    private func task(_ session: Session) throws -> SandboxTask {
+        var resources = ResourceRequest()
+        if let memory { resources.memory = try ByteCount(memory) }
+        if let disk { resources.disk = try ByteCount(disk) }
+        if let time { resources.time = try TimeSpan(time) }
+        if let cpu { resources.cpu = try Self.millicores(cpu) }
+        resources.pids = pids
+        var task = SandboxTask(
+            arguments: command, environment: try variables(), workFolder: work, inputs: try input.map(Self.input),
+            resources: resources, killGrace: try TimeSpan(killGrace))
+        task.allowUnsafe = allowUnsafe
+        task.standardInput = STDIN_FILENO
+        task.standardOutput = session.mode == .json ? STDERR_FILENO : STDOUT_FILENO
+        task.standardError = STDERR_FILENO
+        return task
+    }
+
+    private func variables() throws -> [String: String] {
+        var variables: [String: String] = [:]
+        for text in env {
+            guard let equals = text.firstIndex(of: "=") else {
+                throw CommandLineFailure("bad_env", "--env reads NAME=VALUE, found `\(text)`", status: .usage)
+            }
+            variables[String(text[..<equals])] = String(text[text.index(after: equals)...])
+        }
+        return variables
+    }
+
+    private static func input(_ text: String) throws -> SandboxInput {
+        if let equals = text.firstIndex(of: "="), !Disk.exists(text) {
+            return SandboxInput(hostPath: String(text[text.index(after: equals)...]), name: String(text[..<equals]))
+        }
+        return SandboxInput(hostPath: text, name: text.split(separator: "/").last.map(String.init) ?? "")
+    }
+
+    private static func millicores(_ text: String) throws -> Millicores {
+        if text.hasSuffix("m"), let count = Int64(text.dropLast()), count > 0 { return Millicores(count) }
+        guard let cores = Double(text), cores > 0, cores <= 4096 else {
+            throw CommandLineFailure("bad_cpu", "cores read 2, 0.5 or 500m, found `\(text)`", status: .usage)
+        }
+        return Millicores(Int64((cores * 1000).rounded()))
+    }
+
+    /// What the exit code alone does not say.
+    private static func words(_ ending: Ending) -> String? {
+        switch ending {
+        case .exited, .signaled: nil
+        case .timeout: "ended by its time limit"
+        case .cpuTimeout: "used more processor time than its limit"
+        case .outOfMemory: "ran out of memory"
+        case .diskExceeded: "wrote more than its disk limit"
+        case .violation: "made a system call that its profile forbids"
+        case .notFound: "no such program"
+        case .notExecutable: "not executable here"
+        case .launchFailed(let step, let number): "\(step.words) failed: \(Disk.words(number))"
+        case .killed: "was killed"
+        }
+    }
+
+    private static func name(_ ending: Ending) -> String {
+        switch ending {
+        case .exited: "exited"
+        case .signaled: "signaled"
+        case .timeout: "timeout"
+        case .cpuTimeout: "cpu_timeout"
+        case .outOfMemory: "oom"
+        case .diskExceeded: "disk_exceeded"
+        case .violation: "sandbox_violation"
+        case .notFound: "not_found"
+        case .notExecutable: "not_executable"
+        case .launchFailed: "launch_failed"
+        case .killed: "killed"
+        }
+    }
+
+    private static func document(_ result: SandboxResult) -> JSON {
+        .object([
+            "ending": .string(name(result.ending)), "exit_code": result.exitCode.map { .integer(Int64($0)) },
+            "signal": result.signal.map { .integer(Int64($0)) }, "shell_code": .integer(Int64(result.shellCode)),
+            "detail": words(result.ending).map(JSON.string),
+            "usage": .object([
+                "cpu_nanoseconds": .integer(result.usage.cpuNanoseconds),
+                "wall_nanoseconds": .integer(result.usage.wallNanoseconds),
+                "peak_bytes": .integer(result.usage.peakBytes), "source": .string(result.usage.source.rawValue),
+            ]),
+            "missing_isolation": .array(result.missing.map(JSON.string)),
+        ])
+    }
+}
+
+/// `fog sandbox collect`: outputs as a worker collects them.
+struct SandboxCollect: SessionCommand {
+    static let configuration = CommandConfiguration(
+        "collect", "Collect outputs from a work folder as a worker does: no links, names and sizes checked.",
+        examples: ["fog sandbox collect /tmp/w results", "fog sandbox collect /tmp/w results --out parts/ --out '*.csv'"])
+
+    @Argument(help: "The work folder.", completion: .directory)
+    var folder: String
+
+    @Argument(help: "Where the files go.", completion: .directory)
+    var destination: String
+
+    @Option(help: "A name, folder/ or glob; default everything.")
+    var out: [String] = []
+
+    @OptionGroup var common: CommonOptions
+
+    func run(_ session: Session) async throws {
+        let found = try OutputCollector.collect(workFolder: folder, patterns: out.isEmpty ? ["**"] : out)
+        let copied = try OutputCopy.copy(
+            found.map { OutputCopy.Source(name: $0.name, path: $0.path, isExecutable: $0.isExecutable) }, to: destination)
+        switch session.mode {
+        case .json:
+            session.console.print(
+                .array(
+                    copied.map {
+                        .object([
+                            "name": .string($0.path), "size": .integer($0.size), "executable": .bool($0.isExecutable),
+                            "digest": .string($0.digest.description),
+                        ])
+                    }))
+        case .quiet: for file in copied { session.console.print(file.path) }
+        case .table:
+            let bytes = ByteCount(copied.reduce(0) { $0 + $1.size })
+            session.console.print("\(Human.count(copied.count, "file")) (\(bytes.brief)) in \(destination)")
+        }
+    }
+}

@@ -1,0 +1,6 @@
+import Foundation
+
+/// What this process sees of its machine.
+enum CurrentMachine {
+    static var processors: Int { ProcessInfo.processInfo.activeProcessorCount }
+}

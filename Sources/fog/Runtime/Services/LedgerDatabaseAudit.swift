@@ -1,0 +1,13 @@
+internal import FogCoordinator
+internal import FogCore
+internal import FogLedger
+import FogStore
+
+/// Audits a coordinator's database file without a coordinator.
+enum LedgerDatabaseAudit {
+    /// - Throws: ``StoreFailure`` when the file cannot be read as a store.
+    static func run(path: String, progress: @escaping @Sendable (UInt64) -> Void = { _ in }) async throws -> AuditReport {
+        let store = try SQLiteStore(path: path, readOnly: true)
+        return try await LedgerAuditor(store: store).run(progress: progress)
+    }
+}

@@ -1,0 +1,43 @@
+internal import FogAPI
+internal import FogCommandLine
+internal import FogCore
+internal import FogNet
+internal import FogSandbox
+internal import FogWorker
+import Logging
+
+/// A worker agent as this installation runs it.
+enum WorkerHost {
+    struct Options: Sendable {
+        var folder: String
+        var name: String
+        var slots: Int?
+        var cpu: Millicores?
+        var memory: ByteCount?
+        var labels: [String] = []
+        var region = ""
+        var allowUnsafe = false
+        /// What running tasks get to finish when the worker is asked to stop; nil = the worker's own default.
+        var drainGrace: TimeSpan?
+    }
+
+    /// - Throws: when the launcher or the profiles cannot be found, or the folder cannot be used.
+    static func agent(
+        _ options: Options, carrier: any Carrier, key: SigningKey, coordinator: KeyID, environment: [String: String],
+        logger: Logger
+    ) throws -> WorkerAgent {
+        var configuration = WorkerConfiguration(
+            stateDirectory: options.folder, name: options.name, launcherPath: try Launcher.locate(),
+            profilesDirectory: try ProfileFolder.locate(environment: environment))
+        configuration.slots = options.slots
+        configuration.cpu = options.cpu
+        configuration.memory = options.memory
+        configuration.labels = options.labels
+        configuration.region = options.region
+        configuration.allowUnsafe = options.allowUnsafe
+        configuration.software = FogVersion.current
+        if let grace = options.drainGrace { configuration.drainGrace = grace }
+        let client = FogClient(carrier: carrier, key: key, coordinator: coordinator)
+        return try WorkerAgent(configuration, client: client, logger: logger)
+    }
+}

@@ -1,0 +1,141 @@
+internal import ArgumentParser
+internal import FogAPI
+internal import FogCommandLine
+internal import FogCore
+internal import FogNet
+internal import Synchronization
+
+/// One command's surroundings: settings, folders, the terminal, and the way to the coordinator when it is asked for.
+final class Session: Sendable {
+    let settings: Settings
+    let folders: Folders
+    let console: Console
+    let environment: [String: String]
+    let clock: any FogClock = SystemClock()
+    private let carriers = Mutex<[String: HTTPCarrier]>([:])
+
+    var mode: OutputMode { settings.output }
+    var now: Timestamp { clock.now }
+
+    init(_ options: CommonOptions, environment: [String: String] = CurrentEnvironment.variables) async throws {
+        self.environment = environment
+        folders = try Folders(environment: environment)
+        settings = try await Settings(
+            flags: options.flags, environment: environment, files: Settings.files(folders))
+        console = Console(
+            color: settings.color, isVerbose: options.verbose, isQuiet: settings.output == .quiet,
+            environment: environment)
+    }
+
+    /// Runs a command's body and closes the connections however it ends.
+    static func with(_ options: CommonOptions, _ body: (Session) async throws -> Void) async throws {
+        let session = try await Session(options)
+        do {
+            try await body(session)
+        } catch {
+            session.console.show(live: nil)
+            await session.close()
+            throw error
+        }
+        session.console.show(live: nil)
+        await session.close()
+    }
+
+    private func close() async {
+        let open = carriers.withLock { carriers in
+            defer { carriers = [:] }
+            return Array(carriers.values)
+        }
+        for carrier in open { await carrier.shutDown() }
+    }
+
+    // MARK: The coordinator
+
+    /// The one carrier of this process to an address.
+    func carrier(to server: String) throws -> HTTPCarrier {
+        try carriers.withLock { carriers in
+            if let carrier = carriers[server] { return carrier }
+            var options = HTTPCarrier.Options()
+            options.allowsPlaintext = settings.allowsPlaintext
+            let carrier = try HTTPCarrier(server, options: options)
+            carriers[server] = carrier
+            return carrier
+        }
+    }
+
+    func contexts() throws -> ContextsFile { try ContextsFile.load(folders.contextsFile) }
+
+    /// Who is asked, and as whom.
+    func resolve() async throws -> FogContext {
+        let contexts = try contexts()
+        let chosen = try settings.context.map { try contexts.require($0) }
+        guard let server = settings.server else {
+            guard let context = chosen ?? contexts.currentContext else {
+                throw CommandLineFailure(
+                    "no_coordinator", "no coordinator is known here",
+                    help: "start one on this machine: fog dev; or join one: fog join TOKEN", status: .usage)
+            }
+            return context
+        }
+        if var context = chosen ?? contexts.contexts.first(where: { $0.server == server }) {
+            context.server = server
+            return context
+        }
+        // An address of no context: its key tells whether it is one of ours at another door.
+        let info = try await FogClient.info(of: carrier(to: server))
+        if var context = contexts.contexts.first(where: { $0.coordinator == info.coordinator }) {
+            context.server = server
+            return context
+        }
+        guard Self.isThisMachine(server) else {
+            throw CommandLineFailure(
+                "unknown_coordinator",
+                "\(server) was never joined from here: nothing says that its key \(info.coordinator.id) is the right one",
+                help: "ask its operator for a token: fog join TOKEN", status: .denied)
+        }
+        return FogContext(
+            name: "", server: server, coordinator: info.coordinator, identityFile: folders.identityFile)
+    }
+
+    func client() async throws -> FogClient {
+        let context = try await resolve()
+        let path = settings.identity ?? context.identityFile
+        console.detail("coordinator \(context.server) (\(context.coordinator.id)), key \(path)")
+        var client = FogClient(
+            carrier: try carrier(to: context.server), key: try KeyFile.read(path), coordinator: context.coordinator.id,
+            clock: clock)
+        client.deadline = settings.timeout
+        return client
+    }
+
+    private static func isThisMachine(_ server: String) -> Bool {
+        let host = server.split(separator: "/").dropFirst().first ?? ""
+        return host.hasPrefix("127.") || host.hasPrefix("[::1]") || host == "localhost" || host.hasPrefix("localhost:")
+    }
+
+    // MARK: Printing
+
+    /// Prints a thing as the user wants it: as a document, as its id, or for people.
+    func show(_ body: some Encodable, id: String, _ people: () -> Void) throws {
+        switch mode {
+        case .json: console.print(try Documents.document(of: body))
+        case .quiet: console.print(id)
+        case .table: people()
+        }
+    }
+}
+
+/// A command that speaks to the coordinator or to the files of this installation.
+protocol SessionCommand: AsyncParsableCommand {
+    var common: CommonOptions { get }
+    func run(_ session: Session) async throws
+}
+
+extension SessionCommand {
+    func run() async throws { try await Session.with(common, run) }
+}
+
+extension ExitStatus {
+    /// Ends the command with this status and no words.
+    var exit: ExitCode { ExitCode(rawValue) }
+}
