@@ -131,16 +131,21 @@ package enum Base32 {
     }
 }
 
-/// The number of single-character edits between two words (Levenshtein 1965), for "did you mean".
+/// Edits between two words, a swap of neighbours being one (Damerau 1964, optimal string alignment), for "did you mean".
 package func editDistance(_ first: some StringProtocol, _ second: some StringProtocol) -> Int {
     let source = Array(first.utf8), target = Array(second.utf8)
+    var beforePrevious: [Int] = []
     var previous = Array(0...target.count)
     for (row, from) in source.enumerated() {
         var current = [row + 1]
         for (column, to) in target.enumerated() {
-            current.append(min(previous[column] + (from == to ? 0 : 1), previous[column + 1] + 1, current[column] + 1))
+            var best = min(previous[column] + (from == to ? 0 : 1), previous[column + 1] + 1, current[column] + 1)
+            if row > 0, column > 0, from == target[column - 1], source[row - 1] == to {
+                best = min(best, beforePrevious[column - 1] + 1)
+            }
+            current.append(best)
         }
-        previous = current
+        (beforePrevious, previous) = (previous, current)
     }
     return previous[target.count]
 }

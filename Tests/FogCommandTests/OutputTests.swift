@@ -83,14 +83,14 @@ struct OutputTests {
     @Test(
         "Errors become exit statuses",
         arguments: [
-            (Problem(403, "forbidden", "no") as any CodedFailure, ExitStatus.denied),
+            (Problem(403, "forbidden", "no") as any CodedFailure, FogCommandLine.ExitStatus.denied),
             (Problem(401, "unknown_key", "no"), .denied), (Problem(429, "quota", "no"), .tryAgain),
             (Problem(503, "busy", "no"), .tryAgain), (Problem(400, "bad_manifest", "no"), .badData),
             (Problem(404, "not_found", "no"), .failure), (CarrierFailure("unreachable", "no"), .unreachable),
             (CarrierFailure("refused_plaintext", "no"), .denied), (JobsFailure("not_found", "no"), .badData),
             (CommandLineFailure("x", "no", status: .usage), .usage),
         ])
-    func statuses(failure: any CodedFailure, status: ExitStatus) {
+    func statuses(failure: any CodedFailure, status: FogCommandLine.ExitStatus) {
         let report = FailureReport(failure)
         #expect(report.status == status)
         #expect(report.json["error"]?["code"]?.string == failure.code)

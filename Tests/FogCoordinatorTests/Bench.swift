@@ -158,7 +158,8 @@ struct Bench {
         let report = AttemptReport(
             receipt: signed, outputs: outputs, contents: outputs.map { _ in nil }, stdout: nil, stderr: nil,
             stdoutSize: 0, stderrSize: 0, detail: nil)
-        return VerifiedReport(receipt: signed, report: report, blobs: [])
+        let blobs = outputs.map { BlobRecord(digest: $0.digest, size: $0.size, inline: nil, createdAt: now.wall) }
+        return VerifiedReport(receipt: signed, report: report, blobs: blobs)
     }
 
     @discardableResult

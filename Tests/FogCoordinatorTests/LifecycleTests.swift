@@ -1,5 +1,6 @@
 import FogCore
 import FogJobs
+import FogLedger
 import FogStore
 import Testing
 

@@ -30,7 +30,7 @@ package struct ProgressLine: Sendable {
         self.done = max(0, min(done, total))
         self.failed = failed
         samples.append((now, self.done))
-        while samples.count > 2, samples[1].at < now - Self.window || samples.count > Self.maxSamples {
+        while samples.count > 2, samples[0].at < now - Self.window || samples.count > Self.maxSamples {
             samples.removeFirst()
         }
     }

@@ -14,7 +14,9 @@ package struct Downloader: Sendable {
         /// That came over the wire.
         package var bytes: Int64 = 0
 
-        package init() {}
+        package init(fetched: Int = 0, present: Int = 0, bytes: Int64 = 0) {
+            (self.fetched, self.present, self.bytes) = (fetched, present, bytes)
+        }
     }
 
     private let client: FogClient
