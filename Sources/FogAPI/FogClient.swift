@@ -56,8 +56,11 @@ package struct FogClient: Sendable {
     }
 
     /// - Parameter reference: an id, a unique prefix of one, or a name.
-    package func job(_ reference: String) async throws -> JobBody {
-        try await call("GET", "/v1/jobs/\(Query.escaped(reference))")
+    /// - Parameter wait: longest wait for the job's end.
+    package func job(_ reference: String, wait: TimeSpan = .zero) async throws -> JobBody {
+        var query = Query()
+        query.add("wait", wait == .zero ? nil : wait.description)
+        return try await call("GET", "/v1/jobs/\(Query.escaped(reference))" + query.text, patience: wait)
     }
 
     package func tasks(_ id: JobID, after: UInt32? = nil, states: [TaskState] = [], limit: Int = 200) async throws

@@ -145,11 +145,28 @@ extension Coordinator {
         return try await job(named.id, for: principal)
     }
 
+    /// The same once the job has ended, or after a while.
+    package func find(_ reference: String, waiting: TimeSpan, for principal: Principal) async throws -> JobRecord {
+        let deadline = clock.sinceBoot + waiting
+        var record = try await find(reference, for: principal)
+        while !record.state.isFinal, !Task.isCancelled {
+            let left = deadline - clock.sinceBoot
+            guard left > .zero else { break }
+            if core.jobs[record.id].map({ !$0.record.state.isFinal }) ?? false { await waitForEvent(atMost: left) }
+            record = try await job(record.id, for: principal)
+        }
+        return record
+    }
+
     func job(_ id: JobID, for principal: Principal) async throws -> JobRecord {
         if let active = core.jobs[id] {
             guard core.visible(id, to: principal) != nil else { throw CoordinatorFailure.notFound }
+            // An end is told only when nothing can undo it.
+            if active.record.state.isFinal { try await durable(ticket()) }
             return active.record
         }
+        // It may have been settled a moment ago.
+        try await durable(ticket())
         guard let stored = try await store.job(id)?.record,
             principal.roles.contains(.admin) || stored.account == principal.account
         else { throw CoordinatorFailure.notFound }
@@ -251,7 +268,7 @@ extension Coordinator {
 
 extension FileTable {
     /// No input at all.
-    static let empty: FileTable = {
+    package static let empty: FileTable = {
         // An empty table breaks no rule, so this cannot throw.
         guard let table = try? FileTable([:]) else { preconditionFailure("an empty file table was refused") }
         return table

@@ -159,6 +159,8 @@ extension Coordinator {
         package var nodes: [String: Int]
         package var waitingPolls: Int
         package var commits: Int
+        /// Of the database files, by this process.
+        package var syncs: Int64
         package var grants: Int
         package var completions: Int
         package var ledgerRecords: UInt64
@@ -169,7 +171,8 @@ extension Coordinator {
         return Figures(
             openJobs: core.jobs.count, tasks: counts.counts,
             nodes: Dictionary(core.nodes.values.map { ($0.liveness.rawValue, 1) }, uniquingKeysWith: +),
-            waitingPolls: pollers.count, commits: commits, grants: core.grants, completions: core.completions,
+            waitingPolls: pollers.count, commits: commits, syncs: DiskCounts.total.syncs,
+            grants: core.grants, completions: core.completions,
             ledgerRecords: core.ledger.head.count)
     }
 }

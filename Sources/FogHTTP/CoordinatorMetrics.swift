@@ -30,10 +30,15 @@ package struct CoordinatorMetrics: Sendable {
                 .set(Double(figures.nodes[liveness] ?? 0))
         }
         registry.gauge("fog_polls_waiting_count", help: "Workers that wait for work.").set(Double(figures.waitingPolls))
-        registry.gauge("fog_store_commits", help: "Commits since the start.").set(Double(figures.commits))
-        registry.gauge("fog_leases_granted", help: "Leases granted since the start.").set(Double(figures.grants))
-        registry.gauge("fog_results_accepted", help: "Results accepted since the start.").set(Double(figures.completions))
+        total("fog_store_commits_total", "Commits since the start.", figures.commits)
+        total("fog_store_syncs_total", "Syncs of the database files since the start.", Int(figures.syncs))
+        total("fog_leases_granted_total", "Leases granted since the start.", figures.grants)
+        total("fog_results_accepted_total", "Results accepted since the start, each with its receipt.", figures.completions)
         registry.gauge("fog_ledger_records", help: "Records in the ledger's log.").set(Double(figures.ledgerRecords))
         return registry.page()
+    }
+
+    private func total(_ name: String, _ help: String, _ value: Int) {
+        registry.counter(name, help: help).set(total: Double(value))
     }
 }

@@ -9,10 +9,10 @@ internal import Synchronization
 /// Only the hash of a secret is kept, and only in memory and in the coordinator's settings; uses count down in the
 /// commit that records the key.
 package struct Joining: Sendable {
-    private let url: String
+    private let url: @Sendable () -> String
 
-    /// - Parameter url: how newcomers reach this coordinator.
-    package init(url: String) { self.url = url }
+    /// - Parameter url: how newcomers reach this coordinator; asked for each token, for a port may be free until bound.
+    package init(url: @escaping @Sendable () -> String) { self.url = url }
 
     package func invite(_ body: EnrollBody, by principal: Principal, on coordinator: Coordinator) async throws
         -> EnrolledBody
@@ -25,7 +25,7 @@ package struct Joining: Sendable {
             Invitation(
                 secretHash: Digest.sha256(secret), roles: Set(body.roles), usesLeft: body.uses, ttl: body.ttl,
                 owner: body.owner, credits: body.credits), by: principal)
-        let token = try JoinToken(url: url, coordinator: coordinator.key, secret: secret)
+        let token = try JoinToken(url: url(), coordinator: coordinator.key, secret: secret)
         return EnrolledBody(token: token.description, expiresAt: expires)
     }
 

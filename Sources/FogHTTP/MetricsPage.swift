@@ -133,6 +133,9 @@ package struct Counter: Sendable {
     fileprivate let series: Series
 
     /// - Parameter amount: not below zero.
+    /// For what is counted elsewhere.
+    package func set(total: Double) { series.set(total) }
+
     package func increment(by amount: Double = 1) {
         precondition(amount >= 0, "a counter only rises")
         series.add(amount)

@@ -42,7 +42,7 @@ package enum OpenAPI {
         ("POST /v1/join", "Enrol a key with a token's secret."),
         ("POST /v1/jobs", "Submit a job, or with dry_run learn what it would come to."),
         ("GET /v1/jobs", "Jobs, newest first."),
-        ("GET /v1/jobs/{job}", "A job by id, unique prefix or name."),
+        ("GET /v1/jobs/{job}", "A job by id, unique prefix or name; with wait, when it has ended."),
         ("GET /v1/jobs/{job}/document", "The canonical manifest."),
         ("GET /v1/jobs/{job}/tasks", "Tasks that were granted at least once."),
         ("GET /v1/jobs/{job}/attempts", "Attempts with outcome, use and price."),

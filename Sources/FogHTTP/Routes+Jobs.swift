@@ -44,7 +44,9 @@ extension Routes {
                 JobListBody(jobs: records.map(JobBody.init), next: records.count == limit ? records.last?.id : nil))
         }),
         ("GET /v1/jobs/{job}", { routes, asked, parameters in
-            try .json(JobBody(try await routes.coordinator.find(parameters["job"], for: asked.principal)))
+            let wait = try Routes.wait(parameters)
+            return try .json(
+                JobBody(try await routes.coordinator.find(parameters["job"], waiting: wait, for: asked.principal)))
         }),
         ("GET /v1/jobs/{job}/document", { routes, asked, parameters in
             let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)

@@ -24,7 +24,7 @@ struct Fog: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Machines", subcommands: [
-                    DevCommand.self, CoordinatorCommand.self, WorkerCommand.self, JoinCommand.self, DoctorCommand.self,
+                    DevCommand.self, CoordinatorCommand.self, WorkerCommand.self, JoinCommand.self, DoctorCommand.self, BenchCommand.self,
                     CompletionsCommand.self,
                 ]),
         ])

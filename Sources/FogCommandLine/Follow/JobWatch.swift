@@ -35,14 +35,12 @@ package struct JobWatch: Sendable {
     package static func end(
         of job: JobBody, client: FogClient, patience: Patience = .long, onLook: @Sendable (JobBody) -> Void = { _ in }
     ) async throws -> JobBody {
-        var watch = JobWatch(client: client, job: job, patience: patience)
         var job = job
         while true {
             onLook(job)
             guard !job.state.isFinal else { return job }
-            try await watch.change()
             let id = job.id
-            job = try await patience { try await client.job(id.description) }
+            job = try await patience { try await client.job(id.description, wait: Self.look) }
         }
     }
 }

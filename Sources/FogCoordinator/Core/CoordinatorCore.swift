@@ -105,7 +105,7 @@ package struct CoordinatorCore: Sendable {
 
     /// Applies a chain to the ledger and joins what it writes to the change.
     @discardableResult
-    mutating func post(_ entries: [LedgerEntry], at now: Moment) -> LedgerRefusal? {
+    package mutating func post(_ entries: [LedgerEntry], at now: Moment) -> LedgerRefusal? {
         guard !entries.isEmpty else { return nil }
         switch ledger.apply(entries, at: now.wall, lookup: .empty, using: &generator) {
         case .applied(let applied):

@@ -1,3 +1,4 @@
+internal import Logging
 internal import ServiceLifecycle
 internal import ArgumentParser
 internal import FogCommandLine
@@ -68,24 +69,33 @@ struct CoordinatorRun: SessionCommand {
         let logger = ServiceRun.logger("fog.coordinator", verbose: common.verbose, quietly: session.mode == .quiet)
         let (operatorKey, isNew) = try KeyFile.readOrCreate(identityFile)
         if isNew { session.console.note("made a key: \(identityFile)") }
-        let poolName = name
+        let (contextName, folder) = (name, options.folder)
         let host = try await CoordinatorHost.open(options, logger: logger) { [url] bound in
             let server = url ?? bound
+            do {
+                try Self.save(bound, name: contextName, folder: folder, identityFile: identityFile, session)
+            } catch {
+                logger.error("the context was not saved", metadata: ["error": "\(error)"])
+            }
             session.console.print(
                 session.mode == .json
                     ? JSON.object(["state": .string("ready"), "server": .string(server)]).compact : "ready \(server)")
         }
         _ = try await host.enrolOperator(operatorKey.publicKey, name: "operator", credits: .zero)
-        if address.port != 0 {
-            var contexts = try session.contexts()
-            let context = FogContext(
-                name: contexts.freeName(for: poolName, coordinator: host.key.publicKey),
-                server: "http://\(address.host):\(address.port)", coordinator: host.key.publicKey,
-                identityFile: identityFile)
-            try contexts.put(context, makeCurrent: contexts.currentContext == nil)
-            try contexts.save(session.folders.contextsFile)
-        }
         try await ServiceRun.group([host.coordinator, host.server], logger: logger).run()
+    }
+
+    /// Commands of this user on this machine find the coordinator by its context.
+    private static func save(
+        _ server: String, name: String, folder: String, identityFile: String, _ session: Session
+    ) throws {
+        let key = try KeyFile.read("\(folder)/coordinator.key").publicKey
+        var contexts = try session.contexts()
+        let context = FogContext(
+            name: contexts.freeName(for: name, coordinator: key), server: server, coordinator: key,
+            identityFile: identityFile)
+        try contexts.put(context, makeCurrent: contexts.currentContext == nil)
+        try contexts.save(session.folders.contextsFile)
     }
 
     private func rules() throws -> CoordinatorConfiguration {

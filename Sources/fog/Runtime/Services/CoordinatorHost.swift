@@ -1,12 +1,13 @@
 internal import FogAPI
+internal import Synchronization
 internal import FogCommandLine
 internal import FogCoordinator
 internal import FogCore
 internal import FogHTTP
 internal import FogJobs
 internal import FogLedger
-import FogStore
-import Logging
+internal import FogStore
+internal import Logging
 internal import ServiceLifecycle
 
 /// A coordinator with its store, its content and its HTTP door, ready to be run.
@@ -43,13 +44,16 @@ struct CoordinatorHost: Sendable {
         let authentication = Authentication(
             key: key, window: NonceWindow(start: clock.now), clock: clock,
             find: { [directory = coordinator.directory] in directory.find($0) })
-        let url = options.url ?? "http://\(host):\(options.address.port)"
+        let (fixed, bound) = (options.url, BoundAddress())
         let routes = Routes(
-            coordinator: coordinator, authentication: authentication, joining: Joining(url: url), name: options.name,
+            coordinator: coordinator, authentication: authentication, joining: Joining { fixed ?? bound.url }, name: options.name,
             version: FogVersion.current, clock: clock, logger: logger)
         let server = HTTPServer(
             endpoint: routes, address: options.address, logger: logger,
-            onBound: { port in await onBound("http://\(host):\(port)") })
+            onBound: { port in
+                bound.url = "http://\(host):\(port)"
+                await onBound(bound.url)
+            })
         return CoordinatorHost(coordinator: coordinator, server: server, folder: options.folder, key: key)
     }
 
@@ -63,6 +67,15 @@ struct CoordinatorHost: Sendable {
                 credits, to: principal.account, reason: "first start of the coordinator", by: principal)
         }
         return principal
+    }
+}
+
+/// Where the server listens, known when it does.
+private final class BoundAddress: Sendable {
+    private let text = Mutex("")
+    var url: String {
+        get { text.withLock { $0 } }
+        set { text.withLock { $0 = newValue } }
     }
 }
 

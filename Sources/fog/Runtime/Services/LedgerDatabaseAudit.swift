@@ -1,7 +1,7 @@
 internal import FogCoordinator
 internal import FogCore
 internal import FogLedger
-import FogStore
+internal import FogStore
 
 /// Audits a coordinator's database file without a coordinator.
 enum LedgerDatabaseAudit {

@@ -6,7 +6,7 @@ internal import FogHTTP
 internal import FogJobs
 internal import FogNet
 internal import FogWorker
-import Logging
+internal import Logging
 internal import ServiceLifecycle
 
 /// A whole small cloud in one process: a coordinator, its workers, one person's key with credits.

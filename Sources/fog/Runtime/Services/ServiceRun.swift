@@ -2,7 +2,7 @@ internal import UnixSignals
 internal import FogCommandLine
 internal import FogCore
 internal import FogHTTP
-import Logging
+internal import Logging
 internal import ServiceLifecycle
 
 /// Runs long-lived parts until SIGTERM or Ctrl-C lets them finish.

@@ -4,7 +4,7 @@ internal import FogCore
 internal import FogNet
 internal import FogSandbox
 internal import FogWorker
-import Logging
+internal import Logging
 
 /// A worker agent as this installation runs it.
 enum WorkerHost {
