@@ -32,6 +32,9 @@ package actor Coordinator: Service {
     /// Polls that wait for work, one a node.
     var pollers: [NodeID: Poller] = [:]
     var pollerCount: UInt64 = 0
+    /// No placement round before this time.
+    private var nextRound = ContinuousClock.now
+    private var isRoundScheduled = false
     /// Readers of events that wait for the next one.
     private var eventWaiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var eventWaiterCount: UInt64 = 0
@@ -195,7 +198,14 @@ package actor Coordinator: Service {
     // MARK: Waking
 
     /// Places what waits and hands it to the polls that wait for it.
+    ///
+    /// A round takes the longer the more machines there are; it is held so seldom that placement never takes more than
+    /// a fifth of the coordinator's time. What comes in between is placed together.
     func dispatch(at now: Moment) {
+        guard core.placementWanted else { return }
+        let start = ContinuousClock.now
+        guard start >= nextRound else { return scheduleRound() }
+        defer { nextRound = .now + (.now - start) * 4 }
         for id in core.place(at: now, clock: clock) {
             guard let poller = pollers[id] else { continue }
             let leases = core.grant(to: id, at: now)
@@ -203,6 +213,19 @@ package actor Coordinator: Service {
             pollers[id] = nil
             core.nodes[id]?.want = 0
             poller.continuation.resume(returning: (leases, ticket()))
+        }
+    }
+
+    private func scheduleRound() {
+        guard !isRoundScheduled else { return }
+        isRoundScheduled = true
+        let wait = ContinuousClock.now.duration(to: nextRound)
+        // Ends by itself after one round; a round that is missed at shutdown places nothing.
+        Task {
+            try? await Task.sleep(for: wait)
+            isRoundScheduled = false
+            dispatch(at: self.now)
+            startFlush()
         }
     }
 

@@ -49,7 +49,6 @@ final class Child: Sendable {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        if let folder { posix_spawn_file_actions_addchdir_np(&actions, folder) }
         var inputEnd: Int32?
         defer { if let inputEnd { close(inputEnd) } }
         if let input {
@@ -76,11 +75,13 @@ final class Child: Sendable {
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        var texts = Self.copies([program] + arguments)
+        // env(1) changes the folder and becomes the program; posix_spawn(3) alone cannot.
+        let command = (folder.map { ["env", "-C", $0] } ?? []) + [program] + arguments
+        var texts = Self.copies(command)
         var variables = Self.copies(environment.map { "\($0.key)=\($0.value)" })
         defer { for text in texts + variables { free(text) } }
         var pid: pid_t = 0
-        let code = posix_spawnp(&pid, program, &actions, &attributes, &texts, &variables)
+        let code = posix_spawnp(&pid, command[0], &actions, &attributes, &texts, &variables)
         self.pid = pid
         guard code == 0 else {
             // Nothing was started: the end is known, and closing is left to deinit.
@@ -99,10 +100,19 @@ final class Child: Sendable {
         }
     }
 
+    /// A pipe whose ends no other process inherits, whatever else this one starts meanwhile: by open(2), which closes
+    /// that gap, where pipe(2) and fcntl(2) leave it.
     private static func makePipe() throws -> (reading: Int32, writing: Int32) {
-        var ends: [Int32] = [-1, -1]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw Problem("no pipe: \(String(cString: strerror(errno)))") }
-        return (ends[0], ends[1])
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/pipe"
+        guard mkfifo(path, 0o600) == 0 else { throw Problem("no pipe: \(String(cString: strerror(errno)))") }
+        let reading = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        let writing = open(path, O_WRONLY | O_CLOEXEC)
+        guard reading >= 0, writing >= 0, fcntl(reading, F_SETFL, 0) == 0 else {
+            for end in [reading, writing] where end >= 0 { close(end) }
+            throw Problem("no pipe: \(String(cString: strerror(errno)))")
+        }
+        return (reading, writing)
     }
 
     /// To be freed by the caller; ends in nil, as exec wants it.
@@ -123,16 +133,13 @@ final class Child: Sendable {
     /// The first line on standard output that fits.
     /// - Throws: when it does not come in time, or the output ends before; the process is killed then.
     func line(within limit: Duration, where fits: @escaping @Sendable (Substring) -> Bool) async throws -> String {
-        let found: @Sendable (State) -> String? = { state in
-            let whole = String(decoding: state.outputBytes, as: UTF8.self)
-            // What stands behind the last line end may go on.
-            return whole.split(separator: "\n", omittingEmptySubsequences: false).dropLast().first(where: fits)
-                .map(String.init)
-        }
         let deadline = ContinuousClock.now + limit
         return try await offloaded { child in
             while true {
-                if let line = child.state.withLock(found) { return line }
+                let text = String(decoding: child.state.withLock { $0.outputBytes }, as: UTF8.self)
+                // What stands behind the last line end may go on.
+                let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+                if let line = lines.first(where: fits) { return String(line) }
                 guard child.readMore(until: deadline) else { throw child.late("the line that was waited for", limit) }
             }
         }
@@ -156,7 +163,9 @@ final class Child: Sendable {
     }
 
     /// A thread of its own: these calls block, which the cooperative ones must not.
-    private func offloaded<Result: Sendable>(_ body: @escaping @Sendable (Child) throws -> Result) async throws -> Result {
+    private func offloaded<Result: Sendable>(_ body: @escaping @Sendable (Child) throws -> Result) async throws
+        -> Result
+    {
         try await withCheckedThrowingContinuation { continuation in
             DispatchQueue.global().async { continuation.resume(with: Swift.Result { try body(self) }) }
         }

@@ -9,17 +9,32 @@ extension EndToEnd {
 
         init() throws { cloud = try EndToEnd.cloud }
 
+        /// A command, and how it is to end.
+        struct Case: Sendable, CustomTestStringConvertible {
+            let arguments: [String]
+            let status: Int32
+            /// What stands on standard error.
+            let words: String
+
+            init(_ arguments: [String], _ status: Int32, _ words: String = "") {
+                (self.arguments, self.status, self.words) = (arguments, status, words)
+            }
+
+            var testDescription: String { arguments.joined(separator: " ") }
+        }
+
         // MARK: - fog run
 
         @Test(
             "run ends with the command's own exit code, 128 + n for a signal, 124 for time",
             arguments: [
-                (["--", "true"], Int32(0)), (["--", "sh", "-c", "exit 7"], 7), (["--", "sh", "-c", "kill -9 $$"], 137),
-                (["--time", "1s", "--", "sleep", "600"], 124), (["--", "./nothing"], 127),
+                Case(["--", "true"], 0), Case(["--", "sh", "-c", "exit 7"], 7),
+                Case(["--", "sh", "-c", "kill -9 $$"], 137), Case(["--time", "1s", "--", "sleep", "600"], 124),
+                Case(["--", "./nothing"], 127),
             ])
-        func exitCode(arguments: [String], status: Int32) async throws {
-            let end = try await Cloud.fog(["run"] + arguments, home: cloud.home)
-            #expect(end.status == status, "\(end.errors)")
+        func exitCode(wanted: Case) async throws {
+            let end = try await Cloud.fog(["run"] + wanted.arguments, home: cloud.home)
+            #expect(end.status == wanted.status, "\(end.errors)")
         }
 
         @Test("run keeps standard output and standard error apart")
@@ -52,7 +67,8 @@ extension EndToEnd {
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: place)
             _ = try folder.write("abcabc", to: "letters")
             let end = try await cloud.fog(
-                "run", "--in", "text=letters", "--out", "sums/", "--out", "*.txt", "--", "./make.sh", "one", "two words",
+                "run", "--in", "text=letters", "--out", "sums/", "--out", "*.txt", "--", "./make.sh", "one",
+                "two words",
                 folder: folder.path)
             #expect(end.status == 0, "\(end.errors)")
             #expect(try folder.files() == ["letters", "make.sh", "note.txt", "other.txt", "sums/one"])
@@ -218,18 +234,18 @@ extension EndToEnd {
         @Test(
             "A coordinator that is not known, not there or misspelt is told apart, by words and by exit code",
             arguments: [
-                (["ps", "--context", "elsewhere"], Int32(64), "there is no context `elsewhere`"),
-                (["context", "use", "elsewhere"], 64, "known: dev"),
-                (["ps", "--server", "gopher://x"], 64, "https://HOST:PORT"),
-                (["ps", "--server", "http://127.0.0.1:1"], 69, "cannot be reached"),
-                (["job", "wait", "hello", "--server", "http://127.0.0.1:1"], 3, "cannot be reached"),
-                (["run", "--server", "http://127.0.0.1:1", "--", "true"], 125, "cannot be reached"),
-                (["job", "show", "never-submitted"], 1, "not_found"),
+                Case(["ps", "--context", "elsewhere"], 64, "there is no context `elsewhere`"),
+                Case(["context", "use", "elsewhere"], 64, "known: dev"),
+                Case(["ps", "--server", "gopher://x"], 64, "https://HOST:PORT"),
+                Case(["ps", "--server", "http://127.0.0.1:1"], 69, "cannot be reached"),
+                Case(["job", "wait", "hello", "--server", "http://127.0.0.1:1"], 3, "cannot be reached"),
+                Case(["run", "--server", "http://127.0.0.1:1", "--", "true"], 125, "cannot be reached"),
+                Case(["job", "show", "never-submitted"], 1, "not_found"),
             ])
-        func wrongWay(arguments: [String], status: Int32, words: String) async throws {
-            let end = try await Cloud.fog(arguments, home: cloud.home)
-            #expect(end.status == status)
-            #expect(end.errors.contains(words), "\(end.errors)")
+        func wrongWay(wanted: Case) async throws {
+            let end = try await Cloud.fog(wanted.arguments, home: cloud.home)
+            #expect(end.status == wanted.status)
+            #expect(end.errors.contains(wanted.words), "\(end.errors)")
             #expect(end.output.isEmpty)
         }
 

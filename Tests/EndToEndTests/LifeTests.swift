@@ -6,7 +6,8 @@ extension EndToEnd {
     /// Clouds of their own, which are ended and started again.
     @Suite("The life of a cloud")
     struct LifeTests {
-        @Test("Ended in the middle of its work and started again, it goes on: nothing is lost, nothing starts from zero")
+        @Test(
+            "Ended in the middle of its work and started again, it goes on: nothing is lost, nothing starts from zero")
         func restart() async throws {
             let folder = try TemporaryFolder()
             let home = "\(folder.path)/home"

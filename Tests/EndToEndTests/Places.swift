@@ -30,7 +30,9 @@ final class TemporaryFolder: Sendable {
 
     init() throws {
         var template = Array("\(FileManager.default.temporaryDirectory.path)/fog-end-to-end-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Problem("no temporary folder: \(String(cString: strerror(errno)))") }
+        guard mkdtemp(&template) != nil else {
+            throw Problem("no temporary folder: \(String(cString: strerror(errno)))")
+        }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
@@ -51,7 +53,8 @@ final class TemporaryFolder: Sendable {
     func files() throws -> [String] {
         try FileManager.default.subpathsOfDirectory(atPath: path).sorted().filter { name in
             var isFolder: ObjCBool = false
-            return FileManager.default.fileExists(atPath: "\(path)/\(name)", isDirectory: &isFolder) && !isFolder.boolValue
+            return FileManager.default.fileExists(atPath: "\(path)/\(name)", isDirectory: &isFolder)
+                && !isFolder.boolValue
         }
     }
 }

@@ -28,6 +28,11 @@ enum Reckoning {
         }
     }
 
+    /// A table by word; a word that stands twice has the sum.
+    static func counts(_ table: [(count: Int, word: String)]) -> [String: Int] {
+        Dictionary(table.map { ($0.word, $0.count) }, uniquingKeysWith: +)
+    }
+
     /// The automated readability index, with its counts.
     static func readability(of text: String) -> (words: Int, sentences: Int, index: Double) {
         var characters = 0

@@ -38,7 +38,7 @@ package struct ActiveNode: Sendable {
         reserved.gpu -= demand.gpu
     }
 
-    /// How many tasks deep the machine's own queue may be: enough for a quarter of a second (DESIGN: prefetch depth).
+    /// How many tasks deep the machine's own queue may be: enough for a quarter of a second.
     package var prefetchDepth: Int {
         guard let meanTask else { return 1 }
         let milliseconds = max(1, meanTask.milliseconds)

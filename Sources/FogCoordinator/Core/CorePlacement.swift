@@ -21,18 +21,19 @@ extension CoordinatorCore {
     }
 
     private func nodesWithPlans() -> [NodeID] {
-        nodes.values.filter { !$0.plan.isEmpty && $0.want > 0 }.map(\.row.id).sorted()
+        plannedNodes.filter { nodes[$0].map { !$0.plan.isEmpty && $0.want > 0 } ?? false }.sorted()
     }
 
     /// Advice that a node did not fetch within two rounds is dropped.
     private mutating func agePlans() {
-        for id in nodes.keys where nodes[id]?.plan.isEmpty == false {
+        for id in plannedNodes {
             let kept = (nodes[id]?.plan ?? []).compactMap { planned -> PlannedGrant? in
                 var older = planned
                 older.age += 1
                 return older.age > 2 ? nil : older
             }
             nodes[id]?.plan = kept
+            if kept.isEmpty { plannedNodes.remove(id) }
         }
     }
 
@@ -43,6 +44,7 @@ extension CoordinatorCore {
         }
         let progress = job.record.progress.steps[step]
         let firstUntouched = progress.base + progress.cursor
+        plannedNodes.insert(assignment.node)
         if assignment.tasks.lowerBound >= firstUntouched {
             nodes[assignment.node]?.plan.append(
                 PlannedGrant(job: shape.job, step: step, count: assignment.tasks.count, again: nil))
@@ -184,7 +186,8 @@ extension CoordinatorCore {
         return NodeRecord(
             id: node.row.id, owner: ownerName(of: node), report: node.row.report, allowance: allowance,
             state: state(of: node, at: now), free: free, asks: asks, trust: rules.initialTrust,
-            isTrusted: node.row.trusted, queueDepth: node.leases.count)
+            isTrusted: node.row.trusted, queueDepth: node.leases.count,
+            prefetch: Int(depth))
     }
 
     /// The name of the account behind a node, as `owner:NAME` in a manifest.

@@ -47,6 +47,18 @@ struct Amounts: Hashable, Sendable {
             gpu: report.gpu, slots: open ? allowance.slots : Int(Self.maxCount))
     }
 
+    /// What a node may be given to run one after another: the total, as often as its queue of short tasks is deep.
+    func ahead(_ node: NodeRecord) -> Amounts {
+        let depth = Int64(max(1, min(NodeRecord.maxPrefetch, node.prefetch)))
+        var whole = self
+        whole.cpu = min(cpu * depth, Self.maxMillicores)
+        whole.memory = min(memory * depth, Self.maxBytes)
+        whole.disk = min(disk * depth, Self.maxBytes)
+        whole.gpu = min(gpu * depth, Self.maxCount)
+        whole.slots = min(slots * depth, Self.maxCount)
+        return whole
+    }
+
     /// What new tasks may take now; never more than the total, whatever the record says.
     init(freeOf node: NodeRecord, total: Amounts) {
         let free = node.free

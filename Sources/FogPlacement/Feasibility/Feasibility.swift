@@ -7,7 +7,7 @@ package enum Feasibility {
         of shape: TaskShape, on node: NodeRecord, now: Timestamp, avoiding: Avoidance = Avoidance()
     ) -> [FailedCheck] {
         let total = Amounts(totalOf: node)
-        let site = Site(node: node, total: total, free: Amounts(freeOf: node, total: total))
+        let site = Site(node: node, total: total, free: Amounts(freeOf: node, total: total.ahead(node)))
         return failures(of: shape, on: site, now: now, barred: Barred(avoiding, node: node))
     }
 

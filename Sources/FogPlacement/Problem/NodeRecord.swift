@@ -75,6 +75,9 @@ package struct NodeRecord: Hashable, Sendable {
     package var isTrusted: Bool
     /// Tasks given to it that have not started.
     package var queueDepth: Int
+    /// How often over its capacity may be given away, 1...``maxPrefetch``: above 1 where tasks are so short that
+    /// fetching them one by one would take longer than running them.
+    package var prefetch: Int
     /// Between coordinator and node; nil = not measured yet.
     package var latency: TimeSpan?
     /// Bits a second; nil = not measured yet.
@@ -85,13 +88,15 @@ package struct NodeRecord: Hashable, Sendable {
     package var availability: TimeSpan?
     package var cached: CachedContent
 
+    package static let maxPrefetch = 64
+
     /// As in `node:NAME` and `exclude`.
     package var name: String { report.name }
 
     package init(
         id: NodeID, owner: String, report: NodeReport, allowance: Allowance, state: NodeState = .ready,
         free: NodeCapacity, asks: HourlyRates = HourlyRates(), runningCosts: HourlyRates = HourlyRates(),
-        trust: Double = 0, isTrusted: Bool = false, queueDepth: Int = 0, latency: TimeSpan? = nil,
+        trust: Double = 0, isTrusted: Bool = false, queueDepth: Int = 0, prefetch: Int = 1, latency: TimeSpan? = nil,
         bandwidth: Int64? = nil, speed: Double = 1, availability: TimeSpan? = nil, cached: CachedContent = .none
     ) {
         self.id = id
@@ -105,6 +110,7 @@ package struct NodeRecord: Hashable, Sendable {
         self.trust = trust
         self.isTrusted = isTrusted
         self.queueDepth = queueDepth
+        self.prefetch = prefetch
         self.latency = latency
         self.bandwidth = bandwidth
         self.speed = speed

@@ -23,7 +23,7 @@ struct LoadHeap {
 
     /// The fullest of cpu, memory and slots after that many more tasks.
     static func load(of node: Int, with count: Int, _ demand: Amounts, _ pool: NodePool) -> Int64 {
-        let total = pool.totals[node], free = pool.free[node], more = Int64(count)
+        let total = pool.capacities[node], free = pool.free[node], more = Int64(count)
         func share(_ total: Int64, _ free: Int64, _ wanted: Int64) -> Int64 {
             total > 0 ? (total - free + wanted * more) * scale / total : 0
         }
@@ -34,7 +34,7 @@ struct LoadHeap {
 
     /// How many more tasks the node can take with its load at or below the level: the inverse of `load`.
     static func room(of node: Int, below level: Int64, _ demand: Amounts, _ pool: NodePool) -> Int {
-        let total = pool.totals[node], free = pool.free[node]
+        let total = pool.capacities[node], free = pool.free[node]
         var count = pool.fit(node, demand)
         func limit(_ total: Int64, _ free: Int64, _ wanted: Int64) {
             guard total > 0, wanted > 0 else { return }

@@ -4,6 +4,8 @@ internal import FogCore
 struct NodePool {
     private(set) var nodes: [NodeRecord]
     private(set) var totals: [Amounts]
+    /// The totals with what may be given ahead of time.
+    private(set) var capacities: [Amounts]
     private(set) var free: [Amounts]
     /// The owner of each node, as a number.
     private(set) var owners: [Int32]
@@ -32,7 +34,8 @@ struct NodePool {
         }
         nodes = sorted
         totals = sorted.map { Amounts(totalOf: $0) }
-        free = zip(sorted, totals).map { Amounts(freeOf: $0, total: $1) }
+        capacities = zip(sorted, totals).map { $1.ahead($0) }
+        free = zip(sorted, capacities).map { Amounts(freeOf: $0, total: $1) }
         (ownerNumber, indexOfNode, nodesOfOwner) = (number, index, ofOwner)
         meeting = Set(shapes.flatMap(\.constraints.requires)).reduce(into: [:]) { table, requirement in
             table[requirement] = sorted.map { requirement.holds(for: $0.report, owner: $0.owner) }
