@@ -9,6 +9,9 @@ extension WorkerAgent {
     static let endPatience = TimeSpan.seconds(30)
     /// What delivery gets at the end; what is left then is on disk for the next start.
     static let lastDelivery = TimeSpan.seconds(10)
+    /// How long reports gather while more tasks wait here, and how many are enough.
+    static let gathering = Duration.milliseconds(10)
+    static let fullBatch = 64
     /// Bytes of reports in one request, far below what a carrier takes.
     static let requestLimit: Int64 = 16 << 20
 
@@ -18,13 +21,17 @@ extension WorkerAgent {
         deliveryWake.signal()
     }
 
-    /// Sends whatever waits in one request; while one is under way the next batch gathers. No timer: alone a report
-    /// goes at once, and under load batches grow by themselves.
+    /// Sends whatever waits in one request; while one is under way the next batch gathers. When nothing more is about
+    /// to end a report goes at once; while more leases wait here it stays a moment, so that many share a request and
+    /// the coordinator's flush.
     func keepDelivering() async -> Bool {
         while !Task.isCancelled {
             guard !outbox.isEmpty, terms != nil, !needsHello else {
                 await deliveryWake.wait()
                 continue
+            }
+            if !waiting.isEmpty, outbox.count < Self.fullBatch, phase == .serving {
+                try? await Task.sleep(for: Self.gathering)
             }
             if await deliverBatch() { continue }
             failedDeliveries += 1
