@@ -195,6 +195,10 @@ package struct FogClient: Sendable {
         return try await call("GET", "/v1/ledger/accounts/\(Query.escaped(account ?? "self"))/history" + query.text)
     }
 
+    package func receipt(_ attempt: AttemptID) async throws -> ReceiptBody {
+        try await call("GET", "/v1/receipts/\(attempt)")
+    }
+
     package func grant(_ body: GrantBody) async throws -> BalanceBody {
         try await call("POST", "/v1/ledger/grants", body, idempotencyKey: Self.newKey())
     }
@@ -223,7 +227,7 @@ package struct FogClient: Sendable {
     }
 
     package func heartbeat(_ beat: Heartbeat) async throws -> HeartbeatAnswer {
-        try await call("POST", "/v1/worker/heartbeat", beat)
+        try await call("POST", "/v1/worker/heartbeat", beat, patience: beat.wait ?? .zero)
     }
 
     package func complete(_ request: CompletionRequest) async throws -> CompletionAnswer {

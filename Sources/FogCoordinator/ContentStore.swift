@@ -93,8 +93,10 @@ extension Coordinator {
             let name = "\(principal.account)-\(digest)"
             let received = try content.blobs.append(bytes, to: name, at: offset)
             guard received == total else { return (received, false) }
+            arriving.insert(digest)
             try content.blobs.finish(name, digest: digest, size: total)
         }
+        defer { arriving.remove(digest) }
         let use = BlobUse(digest: digest, account: principal.account, job: nil, at: now)
         try await perform { core, _ throws(CoordinatorFailure) in
             core.change.blobs.append(record)
@@ -102,6 +104,23 @@ extension Coordinator {
             core.hasChange = true
         }
         return (total, true)
+    }
+
+    /// Lets go of what nobody needs any more: the history of jobs that ended long ago with their logs, and content that
+    /// nothing uses. The ledger and its evidence stay for ever.
+    package func prune() async throws {
+        let now = clock.now
+        let unused = try await store.prune(
+            endedBefore: now - core.rules.retention, unusedBefore: now - core.rules.unusedBlobAge, limit: 200)
+        for digest in unused {
+            // It may have come again meanwhile. Nothing else runs here between this look and the removal.
+            guard try await store.blob(digest) == nil, !arriving.contains(digest) else { continue }
+            try content.blobs.delete(digest)
+        }
+        for job in try content.logs.jobs() where core.jobs[job] == nil {
+            guard try await store.job(job) == nil else { continue }
+            try content.logs.delete(job: job)
+        }
     }
 
     package func missing(_ digests: [Digest], for principal: Principal) async throws -> [Digest] {

@@ -258,7 +258,8 @@ extension Coordinator {
             for task in active.tasks.values where task.step == index && task.record.state == .held {
                 reasons.append("\(label)task \(task.record.id.number) is held: \(task.record.heldReason ?? "")")
             }
-            if progress.counts[.ready] > 0 {
+            // What is held or ends starts nowhere, whatever the machines offer.
+            if progress.counts[.ready] > 0, active.mayStart {
                 steps.append(Explanation.of(core.shape(of: active, step: index, at: now), nodes: nodes, now: now.wall))
             }
         }

@@ -130,6 +130,17 @@ extension Coordinator {
         return try await account(id)
     }
 
+    /// The evidence of an attempt's end: for whoever sees the job, for the account that was paid, and for auditors.
+    package func receipt(of id: AttemptID, for principal: Principal) async throws -> (AttemptRecord, EvidenceDocument) {
+        guard let attempt = try await store.attempt(id), let digest = attempt.receipt,
+            let document = try await store.evidence(digest)
+        else { throw CoordinatorFailure.notFound }
+        if attempt.payee != principal.account, !principal.roles.contains(.auditor) {
+            _ = try await job(id.task.job, for: principal)
+        }
+        return (attempt, document)
+    }
+
     package func history(of id: AccountID, before: UInt64?, limit: Int) async throws -> [StoredLedgerRecord] {
         try await store.ledgerRecords(of: id, before: before, limit: min(max(1, limit), 1000))
     }

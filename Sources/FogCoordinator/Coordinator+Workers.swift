@@ -8,11 +8,41 @@ extension Coordinator {
         try await perform { core, now throws(CoordinatorFailure) in try core.hello(hello, from: key, at: now) }
     }
 
-    package func heartbeat(_ beat: Heartbeat, from key: KeyID) -> HeartbeatAnswer {
+    /// Renews a worker's leases. An answer without orders is held back as long as the worker allows, so that an order
+    /// that comes meanwhile reaches it at once.
+    package func heartbeat(_ beat: Heartbeat, from key: KeyID) async -> HeartbeatAnswer {
         let now = now
         let answer = core.heartbeat(beat, from: key, at: now)
         dispatch(at: now)
-        return answer
+        startFlush()
+        guard let id = core.nodeOfKey[key], answer.isEmpty, let wait = beat.wait, wait > .zero else { return answer }
+        await waitForOrders(id, atMost: min(wait, .seconds(60)))
+        return core.orders(to: id, holding: beat.attempts.map(\.attempt))
+    }
+
+    private func waitForOrders(_ id: NodeID, atMost span: TimeSpan) async {
+        orderWaiterCount += 1
+        let number = orderWaiterCount
+        let timeout = Task {
+            try? await Task.sleep(for: span.duration)
+            self.endOrderWait(id, number)
+        }
+        defer { timeout.cancel() }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled { return continuation.resume() }
+                // A newer heartbeat of the same worker lets the older one go.
+                orderWaiters.updateValue((number, continuation), forKey: id)?.continuation.resume()
+            }
+        } onCancel: {
+            // The heartbeat is let go as soon as the actor is free.
+            Task { await self.endOrderWait(id, number) }
+        }
+    }
+
+    private func endOrderWait(_ id: NodeID, _ number: UInt64) {
+        guard orderWaiters[id]?.number == number else { return }
+        orderWaiters.removeValue(forKey: id)?.continuation.resume()
     }
 
     /// Leases for a worker, as soon as there are some; none when the wait is over.

@@ -32,6 +32,11 @@ package actor Coordinator: Service {
     /// Polls that wait for work, one a node.
     var pollers: [NodeID: Poller] = [:]
     var pollerCount: UInt64 = 0
+    /// Heartbeats whose answers are held back until there is an order, one a node.
+    var orderWaiters: [NodeID: (number: UInt64, continuation: CheckedContinuation<Void, Never>)] = [:]
+    var orderWaiterCount: UInt64 = 0
+    /// Large content that is whole on the disk and whose row is being written.
+    var arriving: Set<Digest> = []
     /// No placement round before this time.
     private var nextRound = ContinuousClock.now
     private var isRoundScheduled = false
@@ -40,6 +45,8 @@ package actor Coordinator: Service {
     private var eventWaiterCount: UInt64 = 0
     /// Commits so far, for the figures.
     package private(set) var commits = 0
+
+    private static let pruneEvery = TimeSpan.minutes(10)
 
     struct Poller {
         let id: UInt64
@@ -86,8 +93,17 @@ package actor Coordinator: Service {
             }
             continuation.onTermination = { _ in task.cancel() }
         }
+        var nextPrune = clock.sinceBoot + .minutes(1)
         for await _ in ticks.cancelOnGracefulShutdown() {
             tick()
+            if clock.sinceBoot >= nextPrune {
+                nextPrune = clock.sinceBoot + Self.pruneEvery
+                do {
+                    try await prune()
+                } catch {
+                    logger.error("history could not be pruned", metadata: ["error": "\(error)"])
+                }
+            }
         }
         releasePollers()
         try? await durable(ticket())
@@ -146,7 +162,7 @@ package actor Coordinator: Service {
         }
     }
 
-    private func startFlush() {
+    func startFlush() {
         guard !isFlushing, core.hasChange else { return }
         isFlushing = true
         // Ends when there is nothing more to commit; everyone who needs its end waits in `durable`.
@@ -157,6 +173,8 @@ package actor Coordinator: Service {
         while failure == nil, let change = core.takeChange() {
             taken += 1
             let ticket = taken
+            let ordered = core.orderedNodes
+            core.orderedNodes = []
             do {
                 let results = try await store.commit([change])
                 guard results.first == .applied else {
@@ -169,6 +187,7 @@ package actor Coordinator: Service {
                 waiters.removeAll { $0.ticket <= ticket }
                 for waiter in done { waiter.continuation.resume() }
                 if !change.events.isEmpty { wakeEventWaiters() }
+                for id in ordered { orderWaiters.removeValue(forKey: id)?.continuation.resume() }
             } catch {
                 await fail(error)
             }
@@ -233,6 +252,9 @@ package actor Coordinator: Service {
         let all = pollers
         pollers = [:]
         for poller in all.values { poller.continuation.resume(returning: ([], 0)) }
+        let held = orderWaiters
+        orderWaiters = [:]
+        for waiter in held.values { waiter.continuation.resume() }
         wakeEventWaiters()
     }
 

@@ -72,6 +72,7 @@ package enum OpenAPI {
         ("POST /v1/nodes/{node}/resume", "Work again."),
         ("GET /v1/ledger/accounts/{account}", "An account's balance."),
         ("GET /v1/ledger/accounts/{account}/history", "An account's records, newest first."),
+        ("GET /v1/receipts/{attempt}", "The signed receipt of an attempt."),
         ("POST /v1/ledger/grants", "Issue credits."),
         ("GET /v1/ledger/audit", "Replay the log and compare every projection."),
         ("POST /v1/enroll", "Invite a newcomer."),

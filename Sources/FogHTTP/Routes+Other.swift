@@ -35,6 +35,15 @@ extension Routes {
                 HistoryBody(
                     account: account.id, lines: lines, next: rows.count == limit ? rows.last?.sequence : nil))
         }),
+        ("GET /v1/receipts/{attempt}", { routes, asked, parameters in
+            guard let id = try? AttemptID(parameters["attempt"]) else {
+                throw Problem(400, "bad_attempt", "an attempt reads JOB.TASK.TOKEN, found `\(parameters["attempt"].prefix(80))`")
+            }
+            let (attempt, document) = try await routes.coordinator.receipt(of: id, for: asked.principal)
+            return try .json(
+                ReceiptBody(
+                    attempt: id, receipt: Base64Bytes(document.bytes), paid: attempt.paid, payee: attempt.payee))
+        }),
         ("POST /v1/ledger/grants", { routes, asked, _ in
             try asked.require(.admin)
             let body = try Wire.decode(GrantBody.self, from: asked.request.body)

@@ -154,6 +154,22 @@ package struct HistoryBody: Hashable, Sendable, Codable {
     }
 }
 
+/// `GET /v1/receipts/{attempt}`: the evidence of one attempt's end.
+package struct ReceiptBody: Hashable, Sendable, Codable {
+    package var attempt: AttemptID
+    /// ``SignedReceipt/bytes``: anyone checks them with the node's key.
+    package var receipt: Base64Bytes
+    package var paid: Credits
+    package var payee: AccountID
+
+    package init(attempt: AttemptID, receipt: Base64Bytes, paid: Credits, payee: AccountID) {
+        self.attempt = attempt
+        self.receipt = receipt
+        self.paid = paid
+        self.payee = payee
+    }
+}
+
 package struct GrantBody: Hashable, Sendable, Codable {
     /// An account's id or the name of a principal.
     package var account: String

@@ -26,6 +26,8 @@ package struct CoordinatorCore: Sendable {
     package var eventSequence: UInt64
     /// Whether work or capacity appeared since the last placement round.
     package var placementWanted = true
+    /// Nodes for which there are orders since the last commit.
+    var orderedNodes: Set<NodeID> = []
     /// Nodes that may have a plan.
     var plannedNodes: Set<NodeID> = []
     /// The boot clock at the last tick, to notice the coordinator's own pauses.

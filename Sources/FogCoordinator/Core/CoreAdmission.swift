@@ -79,11 +79,14 @@ extension CoordinatorCore {
     }
 
     /// What all tasks together cost at the index prices if each uses all it asks for; saturates.
-    package func quote(for spec: JobSpec) -> Credits {
+    ///
+    /// - Parameter retries: as if every task needed all its attempts.
+    package func quote(for spec: JobSpec, retries: Bool = false) -> Credits {
         guard rules.economy else { return .zero }
         var total: Int64 = 0
         for step in spec.steps {
-            let each = priceBound(of: step.resources).micro
+            let attempts = retries ? Int64(step.retry.maxAttempts) : 1
+            let each = priceBound(of: step.resources).micro.multipliedReportingOverflow(by: attempts).partialValue
             let sum = each.multipliedReportingOverflow(by: Int64(step.elements.count))
             total = sum.overflow ? Int64.max / 4 : min(Int64.max / 4, total + sum.partialValue)
         }
@@ -93,7 +96,8 @@ extension CoordinatorCore {
     private func budget(for spec: JobSpec, of account: AccountID) -> Credits {
         guard rules.economy else { return .zero }
         let available = max(.zero, ledger.account(account)?.available ?? .zero)
-        return min(spec.budget ?? quote(for: spec), available)
+        // Enough for every attempt: a job that may be retried is not held because its first attempt cost something.
+        return min(spec.budget ?? quote(for: spec, retries: true), available)
     }
 
     private func checkQuotas(of account: AccountID, adding tasks: Int) throws(CoordinatorFailure) {

@@ -86,8 +86,9 @@ extension CoordinatorCore {
         }
         completions += 1
         if outcome.fault == .host {
-            fault(of: attempt.record.node, at: now)
+            if isEvidence(outcome, against: node, of: job.record.id) { fault(of: attempt.record.node, at: now) }
         } else if outcome == .success, var row = nodes[node]?.row {
+            nodes[node]?.failedLaunches = []
             Breaker.success(&row, at: now.wall)
             if row != nodes[node]?.row {
                 nodes[node]?.row = row
@@ -97,6 +98,16 @@ extension CoordinatorCore {
         settle(
             id.task.number, of: &job, outcome: outcome, exitCode: receipt.exitCode, madeProgress: madeProgress, at: now)
         return CompletionVerdict(attempt: id, verdict: .accepted)
+    }
+
+    /// Whether a host fault says something of the machine. A program that cannot be started may be the job's own
+    /// mistake, so it counts only when three jobs in a row met it: one submitter's typo closes no pool.
+    private mutating func isEvidence(_ outcome: Outcome, against node: NodeID, of job: JobID) -> Bool {
+        guard outcome == .launchFailed else { return true }
+        nodes[node]?.failedLaunches.insert(job)
+        guard nodes[node]?.failedLaunches.count ?? 0 >= 3 else { return false }
+        nodes[node]?.failedLaunches = []
+        return true
     }
 
     /// What is wrong with a report, or nil.

@@ -78,6 +78,7 @@ extension CoordinatorCore {
             throw CoordinatorFailure("conflict", "the node is revoked, which nothing undoes")
         }
         node.row.standing = standing
+        orderedNodes.insert(node.row.id)
         if standing == .active { node.row.probationUntil = nil }
         if standing != .active { node.plan = [] }
         save(node)

@@ -86,6 +86,24 @@ extension CoordinatorCore {
         return answer
     }
 
+    /// What a worker is to do now, beside its heartbeats: nothing is renewed by it.
+    package mutating func orders(to id: NodeID, holding: [AttemptID]) -> HeartbeatAnswer {
+        guard let node = nodes[id], node.liveness == .live || node.liveness == .suspect else {
+            return HeartbeatAnswer(helloWanted: true)
+        }
+        var answer = HeartbeatAnswer(drain: node.row.standing == .draining)
+        for attempt in Set(holding).union(node.leases).sorted() {
+            let live = jobs[attempt.task.job]?.tasks[attempt.task.number]?.attempt
+            if let live, live.record.id == attempt, live.record.node == id, !live.isOrphan {
+                if live.cancelWanted { answer.cancel.append(attempt) }
+            } else if live?.record.id != attempt, live != nil {
+                // Granted again, or ended by another's word. A result that was just accepted is no order.
+                answer.stale.append(attempt)
+            }
+        }
+        return answer
+    }
+
     /// A lease that its worker leaves out twice never arrived there, or died unseen: it ends, and the task goes on.
     private mutating func dropUnlisted(by id: NodeID, listed: Set<AttemptID>, at now: Moment) {
         for attempt in (nodes[id]?.leases ?? []).sorted() where !listed.contains(attempt) {

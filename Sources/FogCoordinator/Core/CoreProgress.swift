@@ -97,6 +97,7 @@ extension CoordinatorCore {
                     move(number, of: &job, to: .cancelled, at: now)
                 } else {
                     job.tasks[number]?.attempt?.cancelWanted = true
+                    if let node = job.tasks[number]?.attempt?.record.node { orderedNodes.insert(node) }
                 }
             } else {
                 move(number, of: &job, to: .cancelled, at: now)

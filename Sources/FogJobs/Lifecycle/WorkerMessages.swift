@@ -89,10 +89,13 @@ package struct Heartbeat: Hashable, Sendable, Codable {
 
     package var allowance: Allowance
     package var attempts: [Item]
+    /// The answer may come so much later, unless there is an order for this worker; nil = at once.
+    package var wait: TimeSpan?
 
-    package init(allowance: Allowance, attempts: [Item]) {
+    package init(allowance: Allowance, attempts: [Item], wait: TimeSpan? = nil) {
         self.allowance = allowance
         self.attempts = attempts
+        self.wait = wait
     }
 }
 
@@ -105,6 +108,9 @@ package struct HeartbeatAnswer: Hashable, Sendable, Codable {
     package var drain: Bool
     /// The coordinator does not know this worker: say hello again.
     package var helloWanted: Bool
+
+    /// Nothing is asked of the worker.
+    package var isEmpty: Bool { stale.isEmpty && cancel.isEmpty && !drain && !helloWanted }
 
     package init(stale: [AttemptID] = [], cancel: [AttemptID] = [], drain: Bool = false, helloWanted: Bool = false) {
         self.stale = stale

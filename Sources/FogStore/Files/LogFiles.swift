@@ -85,11 +85,20 @@ package final class LogFiles: Sendable {
         }
     }
 
+    /// Jobs that have logs here.
+    package func jobs() throws(StoreFailure) -> [JobID] { try Self.names(in: folder).compactMap { try? JobID($0) } }
+
     /// Removes all logs of a job; one that has none is no failure.
     package func delete(job: JobID) throws(StoreFailure) {
         let path = "\(folder)/\(job)"
+        for name in try Self.names(in: path) { try Folder.remove("\(path)/\(name)") }
+        guard rmdir(path) == 0 || errno == ENOENT else { throw Folder.failure("could not be removed", path) }
+    }
+
+    /// What lies in a folder; nothing when there is none.
+    private static func names(in path: String) throws(StoreFailure) -> [String] {
         guard let stream = opendir(path) else {
-            if errno == ENOENT { return }
+            if errno == ENOENT { return [] }
             throw Folder.failure("could not be opened", path)
         }
         var names: [String] = []
@@ -100,7 +109,6 @@ package final class LogFiles: Sendable {
             if Folder.isPlain(name) { names.append(name) }
         }
         closedir(stream)
-        for name in names { try Folder.remove("\(path)/\(name)") }
-        guard rmdir(path) == 0 || errno == ENOENT else { throw Folder.failure("could not be removed", path) }
+        return names
     }
 }

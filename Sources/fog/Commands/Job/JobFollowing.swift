@@ -2,12 +2,14 @@ internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
 internal import FogJobs
+internal import Synchronization
 
 /// Following a job to its end, with its logs or a line of progress.
 struct JobFollowing: Sendable {
     /// Tasks whose logs are read at once.
     private static let parallel = 16
     private static let page = 500
+    private static let toldFailures = 3
 
     private let session: Session
     private let client: FogClient
@@ -21,7 +23,36 @@ struct JobFollowing: Sendable {
     func end(of job: JobBody, patience: Patience = .long) async throws -> JobBody {
         let progress = LiveProgress(session, label: job.tasks > 1 ? "" : job.name, total: Int64(job.tasks))
         defer { progress.finish() }
-        return try await JobWatch.end(of: job, client: client, patience: patience) { progress.update($0) }
+        let told = Mutex<String?>(nil)
+        return try await JobWatch.end(of: job, client: client, patience: patience) { [session] look in
+            progress.update(look)
+            // A held job does not go on by itself: whoever waits must know.
+            let isNews = told.withLock { told in
+                defer { told = look.held }
+                return look.held != nil && told != look.held
+            }
+            if isNews, session.mode == .table {
+                session.console.warn("\(look.sentence); fog job explain \(look.id.short)")
+            }
+        }
+    }
+
+    /// Says how a job ended, and of what failed why.
+    func tell(_ job: JobBody) async throws {
+        session.console.note(job.sentence)
+        guard job.counts[.failed] > 0 else { return }
+        let pages = JobPages(client: client, id: job.id)
+        let (failed, isWhole) = try await pages.tasks(limit: Self.toldFailures, states: [.failed])
+        for task in failed {
+            guard let attempt = try await pages.attempts(task: task.number, limit: 1000).attempts.last else { continue }
+            var words = attempt.outcome?.rawValue ?? ""
+            if let code = attempt.exitCode, code != 0 { words += " \(code)" }
+            if let signal = attempt.signal { words += ", signal \(signal)" }
+            if let detail = attempt.detail { words += ": \(DisplayText.clean(detail))" }
+            session.console.note("  task \(task.number) after \(Human.count(Int(task.token), "attempt")): \(words)")
+        }
+        if !isWhole { session.console.note("  and more; fog job show \(job.id.short)") }
+        session.console.note("help: fog logs \(job.id.short), fog job retry --failed \(job.id.short)")
     }
 
     /// Prints the logs of all tasks as they come, until the job has ended.

@@ -88,7 +88,7 @@ struct OutputFetching: Sendable {
     private func document(of job: JobBody) async throws -> JSON? {
         guard job.tasks > 1 else { return nil }
         do {
-            return try JSON(parsing: try await client.raw("GET", "/v1/jobs/\(job.id)/manifest").body)
+            return try JSON(parsing: try await client.raw("GET", "/v1/jobs/\(job.id)/document").body)
         } catch let problem as Problem where problem.status == 404 {
             return nil
         }

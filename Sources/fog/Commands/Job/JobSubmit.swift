@@ -45,15 +45,18 @@ struct JobSubmit: SessionCommand {
         guard !dryRun else { return try show(try await client.quote(body), session) }
         let job = try await submission.submit(body, key: idempotencyKey ?? FogClient.newKey())
         guard wait || follow else { return try submission.announce(job) }
+        // One document at the end; with the logs as they come, and for a bare id, at once.
+        let announcesEnd = session.mode == .json && !follow
         if session.mode == .table {
             session.console.note("\(job.sentence): \(Human.count(job.tasks, "task"))")
-        } else {
+        } else if !announcesEnd {
             try submission.announce(job)
         }
         let interrupt = Interrupt(session.console, Interrupt.detached(job.id.short))
         defer { interrupt.cancel() }
         let ended = follow ? try await JobFollowing(session, client).follow(job) : try await JobFollowing(session, client).end(of: job)
-        if session.mode == .table { session.console.note(ended.sentence) }
+        if announcesEnd { try submission.announce(ended) }
+        if session.mode == .table { try await JobFollowing(session, client).tell(ended) }
         throw ended.exitStatus.exit
     }
 

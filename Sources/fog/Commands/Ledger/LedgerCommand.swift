@@ -9,7 +9,7 @@ internal import FogNet
 struct LedgerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "ledger", "See credits, give them, and check the books.", examples: ["fog ledger balance", "fog ledger audit"],
-        subcommands: [LedgerBalance.self, LedgerHistory.self, LedgerGrant.self, LedgerAudit.self])
+        subcommands: [LedgerBalance.self, LedgerHistory.self, LedgerGrant.self, LedgerReceipt.self, LedgerVerify.self, LedgerAudit.self])
 }
 
 /// `fog ledger balance`: what an account has.

@@ -52,10 +52,19 @@ struct LocalCloud: Sendable {
     func run(onReady: @escaping @Sendable (String) async throws -> Void) async throws {
         let workers = LocalWorkers(bound: bound) { url in
             let agents = try await makeWorkers(url)
-            try await onReady(url)
+            // Said when the coordinator knows every worker, so that what is asked next finds them.
+            Task {
+                while await !allConnected(agents.map(\.0)) { try await Task.sleep(for: .milliseconds(20)) }
+                try await onReady(url)
+            }
             return agents
         }
         try await ServiceRun.group([host.coordinator, host.server, workers], logger: logger).run()
+    }
+
+    private func allConnected(_ workers: [WorkerAgent]) async -> Bool {
+        for worker in workers where await worker.status.link != .connected { return false }
+        return true
     }
 
     private func makeWorkers(_ url: String) async throws -> [(WorkerAgent, HTTPCarrier)] {
