@@ -175,6 +175,12 @@ struct Bench {
 
     /// The coordinator dies and starts again from what was committed.
     mutating func restart() async throws {
+        let state = try await Self.state(of: store)
+        core = CoordinatorCore(recovering: state, rules: core.rules, key: key.publicKey, seed: 2, at: now)
+    }
+
+    /// What a coordinator reads when it starts, of jobs without files.
+    static func state(of store: MemoryStore) async throws -> StoredState {
         var state = StoredState()
         for stored in try await store.openJobs() {
             let (json, selection) = Retrial.split(try JSON(parsing: stored.document))
@@ -193,7 +199,7 @@ struct Bench {
         state.principals = try await store.principals()
         state.ledger = try await store.ledgerState()
         state.eventSequence = try await store.lastEventSequence()
-        core = CoordinatorCore(recovering: state, rules: core.rules, key: key.publicKey, seed: 2, at: now)
+        return state
     }
 
     // MARK: What must always hold

@@ -144,11 +144,30 @@ struct LifecycleTests {
         var bench = try Bench()
         let node = try bench.addNode("n1")
         _ = try bench.submit(count: 10)
-        for lease in bench.poll(node, want: 3) { bench.finish(lease, on: node, outcome: .launchFailed, exitCode: 127) }
+        for lease in bench.poll(node, want: 3) { bench.finish(lease, on: node, outcome: .stageInFailed, exitCode: nil) }
         #expect(bench.core.nodes[node]?.row.probationUntil != nil)
         #expect(bench.poll(node).isEmpty)
         bench.live(.minutes(11), beating: [node])
         #expect(!bench.poll(node).isEmpty)
+    }
+
+    @Test("One account's programs that cannot be started close no machine; those of three accounts do")
+    func failedLaunches() throws {
+        var bench = try Bench()
+        let node = try bench.addNode("n1", cores: 16, memory: .gibibytes(64))
+        _ = try bench.submit("typo", count: 10)
+        for lease in bench.poll(node, want: 10) { bench.finish(lease, on: node, outcome: .launchFailed, exitCode: nil) }
+        #expect(bench.core.nodes[node]?.row.probationUntil == nil)
+        for name in ["eve", "bob"] {
+            let other = try bench.core.enrol(
+                key: SigningKey.generate().publicKey, name: name, roles: [.client], account: nil, at: bench.now)
+            let document = try GrantDocument(
+                account: other.account, amount: .credits(10), time: bench.now.wall, reason: "gift", signedBy: bench.key)
+            _ = try bench.core.grant(document, by: bench.client, at: bench.now)
+            _ = try bench.submit(name, by: other)
+        }
+        for lease in bench.poll(node, want: 2) { bench.finish(lease, on: node, outcome: .launchFailed, exitCode: nil) }
+        #expect(bench.core.nodes[node]?.row.probationUntil != nil)
     }
 
     @Test("max_parallel bounds what is out; max_failures ends the rest")

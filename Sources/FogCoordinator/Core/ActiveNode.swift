@@ -19,8 +19,8 @@ package struct ActiveNode: Sendable {
     package var want = 0
     /// Exponential moving average of how long its tasks take.
     package var meanTask: TimeSpan?
-    /// Jobs that could not be started here since the last success.
-    package var failedLaunches: Set<JobID> = []
+    /// Whose programs could not be started here since the last success.
+    package var failedLaunches: Set<AccountID> = []
     /// What placement proposes for it: advisory, dropped after two rounds.
     package var plan: [PlannedGrant] = []
 

@@ -17,6 +17,8 @@ package struct CoordinatorCore: Sendable {
     package var nodes: [NodeID: ActiveNode] = [:]
     package var nodeOfKey: [KeyID: NodeID] = [:]
     package var principals: [KeyID: Principal] = [:]
+    /// What accounts are called.
+    private(set) var owners: [AccountID: String] = [:]
     package var ledger: Ledger
     package var fairShare: FairShare
     package var placementMemory: PlacementMemory?
@@ -26,6 +28,8 @@ package struct CoordinatorCore: Sendable {
     package var eventSequence: UInt64
     /// Whether work or capacity appeared since the last placement round.
     package var placementWanted = true
+    /// Attempts whose grant is in the change that is being made: the store has not seen them.
+    var fresh: Set<AttemptID> = []
     /// Nodes for which there are orders since the last commit.
     var orderedNodes: Set<NodeID> = []
     /// Nodes that may have a plan.
@@ -57,6 +61,7 @@ package struct CoordinatorCore: Sendable {
     package mutating func takeChange() -> Change? {
         guard hasChange else { return nil }
         defer {
+            fresh = []
             change = Change()
             hasChange = false
         }
@@ -103,6 +108,7 @@ package struct CoordinatorCore: Sendable {
 
     mutating func save(_ row: Principal) {
         principals[row.key.id] = row
+        learnName(of: row)
         change.principals.append(row)
         hasChange = true
     }
@@ -126,6 +132,12 @@ package struct CoordinatorCore: Sendable {
     }
 
     // MARK: Finding
+
+    /// An account is called by the first key that was enrolled for it.
+    mutating func learnName(of principal: Principal) {
+        guard owners[principal.account] == nil else { return }
+        owners[principal.account] = principal.name
+    }
 
     package func principal(_ id: KeyID) -> Principal? { principals[id].flatMap { $0.revokedAt == nil ? $0 : nil } }
 

@@ -86,7 +86,7 @@ extension CoordinatorCore {
         }
         completions += 1
         if outcome.fault == .host {
-            if isEvidence(outcome, against: node, of: job.record.id) { fault(of: attempt.record.node, at: now) }
+            if isEvidence(outcome, against: node, of: job.record.account) { fault(of: attempt.record.node, at: now) }
         } else if outcome == .success, var row = nodes[node]?.row {
             nodes[node]?.failedLaunches = []
             Breaker.success(&row, at: now.wall)
@@ -101,13 +101,10 @@ extension CoordinatorCore {
     }
 
     /// Whether a host fault says something of the machine. A program that cannot be started may be the job's own
-    /// mistake, so it counts only when three jobs in a row met it: one submitter's typo closes no pool.
-    private mutating func isEvidence(_ outcome: Outcome, against node: NodeID, of job: JobID) -> Bool {
+    /// mistake, so each account counts once until something succeeds there: nobody's typos close a pool.
+    private mutating func isEvidence(_ outcome: Outcome, against node: NodeID, of account: AccountID) -> Bool {
         guard outcome == .launchFailed else { return true }
-        nodes[node]?.failedLaunches.insert(job)
-        guard nodes[node]?.failedLaunches.count ?? 0 >= 3 else { return false }
-        nodes[node]?.failedLaunches = []
-        return true
+        return nodes[node]?.failedLaunches.insert(account).inserted ?? false
     }
 
     /// What is wrong with a report, or nil.

@@ -107,7 +107,10 @@ extension CoordinatorCore {
             hold(&job, because: "\(refusal.code): \(refusal.message)", at: now)
             throw .held
         }
-        change.preconditions.append(.taskToken(task.record.id, tokenBefore))
+        if !fresh.contains(AttemptID(task: task.record.id, token: tokenBefore)) {
+            change.preconditions.append(.taskToken(task.record.id, tokenBefore))
+        }
+        fresh.insert(attemptID)
         task.record.token = attemptID.token
         task.attempt = LiveAttempt(record: record, state: .offered, demand: demand)
         task.attempt?.readable = Set((lease.inputs + lease.checkpointFiles).map(\.digest))
@@ -172,7 +175,7 @@ extension CoordinatorCore {
         if !attempt.isOrphan, let step = job.stepIndex(of: record.id.task.number) { job.steps[step].out -= 1 }
         job.openAttempts -= 1
         job.reserved = Credits(micro: job.reserved.micro - record.priceBound.micro)
-        change.preconditions.append(.attemptOpen(record.id))
+        if !fresh.contains(record.id) { change.preconditions.append(.attemptOpen(record.id)) }
         change.endedAttempts.append(attempt.record)
         resolve(record, of: &job, paying: amount, evidence: evidence, at: now)
         if nodes[record.node]?.leases.remove(record.id) != nil { nodes[record.node]?.release(attempt.demand) }

@@ -191,7 +191,9 @@ extension CoordinatorCore {
     }
 
     /// The name of the account behind a node, as `owner:NAME` in a manifest.
-    package func ownerName(of node: ActiveNode) -> String { node.row.owner.description }
+    package func ownerName(of node: ActiveNode) -> String {
+        owners[node.row.owner] ?? node.row.owner.description
+    }
 
     private func state(of node: ActiveNode, at now: Moment) -> NodeState {
         switch node.row.standing {

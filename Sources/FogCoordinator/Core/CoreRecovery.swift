@@ -42,7 +42,10 @@ extension CoordinatorCore {
         self.init(
             rules: rules, key: key, ledger: state.ledger.map { Ledger($0) } ?? Ledger(),
             eventSequence: state.eventSequence, seed: seed, at: now)
-        for principal in state.principals { principals[principal.key.id] = principal }
+        for principal in state.principals.sorted(by: { ($0.enrolledAt, $0.name) < ($1.enrolledAt, $1.name) }) {
+            principals[principal.key.id] = principal
+            learnName(of: principal)
+        }
         for row in state.nodes {
             var node = ActiveNode(row: row)
             node.lastHeard = now.boot

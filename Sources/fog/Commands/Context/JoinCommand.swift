@@ -15,7 +15,7 @@ struct JoinCommand: SessionCommand {
     @Argument(help: "The token; - reads it from standard input.")
     var token: String
 
-    @Option(help: "How you, or this machine, will be called there; default user@host.")
+    @Option(help: "How you, or this machine, will be called there; default user-host.")
     var name: String?
 
     @Option(help: "What the coordinator will be called here; default its own name.")
@@ -80,6 +80,8 @@ struct JoinCommand: SessionCommand {
 
     private static var defaultName: String {
         let host = ProcessInfo.processInfo.hostName.prefix { $0 != "." }
-        return "\(NSUserName())@\(host)"
+        let letters = "\(NSUserName())-\(host)".lowercased().map { ContextsFile.isName(String($0)) ? $0 : "-" }
+        let name = String(letters.drop { $0 == "-" }.prefix(63))
+        return name.isEmpty ? "newcomer" : name
     }
 }

@@ -1,0 +1,176 @@
+import FogCore
+import FogJobs
+import FogLedger
+import FogStore
+
+@testable import FogCoordinator
+
+/// The coordinator's service as a simulation: the real core, one commit under way at a time, answers that leave only
+/// when what they rest on is durable, crashes at any moment.
+final class SimulatedCoordinator {
+    /// What is broken on purpose, to see that the simulation notices.
+    enum Sabotage { case answersBeforeCommit, losesCommits }
+
+    let world: World
+    let store = MemoryStore()
+    let key = SigningKey.generate()
+    let rules: CoordinatorConfiguration
+    private(set) var core: CoordinatorCore
+    private(set) var isUp = true
+    private(set) var mustRestart = false
+    private var life = 0
+    private var taken = 0
+    private var committed = 0
+    private var inFlight: Change?
+    private var held: [(ticket: Int, release: () -> Void)] = []
+    private let sabotage: Sabotage?
+    private let clock = StillClock()
+
+    // What was durable at some time, against which everything is held.
+    private(set) var ended: [AttemptID: AttemptRecord] = [:]
+    private(set) var winners: [TaskID: AttemptID] = [:]
+    private(set) var tokens: [TaskID: UInt32] = [:]
+    private(set) var finals: [TaskID: TaskState] = [:]
+    private(set) var jobs: Set<JobID> = []
+    private(set) var keys: [String: JobID] = [:]
+
+    init(_ world: World, rules: CoordinatorConfiguration, sabotage: Sabotage? = nil) {
+        self.world = world
+        self.rules = rules
+        self.sabotage = sabotage
+        let start = Moment(wall: Timestamp(seconds: 1_800_000_000), boot: .hours(1))
+        core = CoordinatorCore(
+            rules: rules, key: key.publicKey, ledger: Ledger(), eventSequence: 0, seed: world.random.next(), at: start)
+        core.post(LedgerEntry.systemAccounts, at: now)
+        flush()
+        keepTicking()
+    }
+
+    var now: Moment {
+        let passed = TimeSpan(milliseconds: world.time)
+        return Moment(wall: Timestamp(seconds: 1_800_000_000) + passed, boot: .hours(1) + passed)
+    }
+
+    /// Nothing is decided that is not durable.
+    var isIdle: Bool { isUp && inFlight == nil && !core.hasChange }
+
+    // MARK: Deciding
+
+    /// One request: decided now if the coordinator is up, answered when that is durable.
+    func ask<Answer>(
+        _ decide: @escaping (inout CoordinatorCore, Moment) -> Answer, _ answer: @escaping (Answer) -> Void
+    ) {
+        guard isUp else { return }
+        let result = decide(&core, now)
+        let ticket = core.hasChange ? taken + 1 : taken
+        if sabotage == .answersBeforeCommit { answer(result) } else { held.append((ticket, { answer(result) })) }
+        flush()
+        release()
+    }
+
+    private func keepTicking() {
+        let mine = life
+        world.after(1000) { [self] in
+            guard mine == life, isUp else { return }
+            core.tick(at: now)
+            _ = core.place(at: now, clock: clock)
+            flush()
+            keepTicking()
+        }
+    }
+
+    private func release() {
+        let due = held.filter { $0.ticket <= committed }
+        held.removeAll { $0.ticket <= committed }
+        for entry in due { entry.release() }
+    }
+
+    // MARK: Committing
+
+    private func flush() {
+        guard isUp, inFlight == nil, let change = core.takeChange() else { return }
+        taken += 1
+        inFlight = change
+        let (mine, ticket) = (life, taken)
+        let took: Int64 = world.chance(0.95) ? world.draw(0...30) : world.draw(100...3_000)
+        if world.isInTrouble, !world.isHealed, world.chance(0.01) { world.after(world.draw(0...took)) { [self] in crash() } }
+        world.after(took) { [self] in
+            guard mine == life else { return }
+            apply(change)
+            inFlight = nil
+            committed = ticket
+            release()
+            flush()
+        }
+    }
+
+    private func apply(_ change: Change) {
+        if sabotage == .losesCommits, world.chance(0.02) { return }
+        let result = store.apply(change)
+        if result != .applied { world.violated("a commit was not applied: \(result)") }
+        check(change)
+    }
+
+    /// The rules that every durable change keeps.
+    private func check(_ change: Change) {
+        for attempt in change.newAttempts {
+            let task = attempt.id.task
+            if attempt.id.token != tokens[task, default: 0] + 1 {
+                world.violated("the token of \(task) goes from \(tokens[task, default: 0]) to \(attempt.id.token)")
+            }
+            tokens[task] = attempt.id.token
+            if attempt.id.token > 1 { world.saw("granted again") }
+            if let winner = winners[task] { world.violated("\(task) is granted again after \(winner) won") }
+            if let state = finals[task] { world.violated("\(task) is granted while it is \(state)") }
+        }
+        for attempt in change.endedAttempts {
+            if let before = ended[attempt.id] {
+                world.violated(
+                    "\(attempt.id) ends twice: \(before.outcome?.rawValue ?? "") and \(attempt.outcome?.rawValue ?? "")"
+                )
+            }
+            ended[attempt.id] = attempt
+            world.saw(attempt.outcome?.rawValue ?? "no outcome")
+            guard attempt.outcome == .success else { continue }
+            if let winner = winners[attempt.id.task] { world.violated("\(attempt.id) wins after \(winner) won") }
+            if attempt.id.token != tokens[attempt.id.task] { world.violated("the stale \(attempt.id) wins") }
+            winners[attempt.id.task] = attempt.id
+        }
+        for task in change.tasks.values {
+            if let state = finals[task.id], state != task.state { world.violated("\(task.id) leaves \(state)") }
+            if task.state.isFinal { finals[task.id] = task.state }
+        }
+        for job in change.newJobs {
+            jobs.insert(job.record.id)
+            if let key = job.record.idempotencyKey { keys[key] = job.record.id }
+        }
+    }
+
+    // MARK: Dying
+
+    /// Dies on the spot: what was not committed is gone, what was under way is there or not, and nobody was told.
+    func crash() {
+        guard isUp else { return }
+        world.saw("coordinator crash")
+        if let change = inFlight {
+            world.saw("crash while committing")
+            if world.chance(0.5) { apply(change) }
+        }
+        isUp = false
+        life += 1
+        inFlight = nil
+        held = []
+        let pause: Int64 = world.chance(0.7) ? world.draw(100...5_000) : world.draw(5_000...400_000)
+        world.after(pause) { [self] in mustRestart = true }
+    }
+
+    func restart() async throws {
+        mustRestart = false
+        let state = try await Bench.state(of: store)
+        core = CoordinatorCore(
+            recovering: state, rules: rules, key: key.publicKey, seed: world.random.next(), at: now)
+        committed = taken
+        isUp = true
+        keepTicking()
+    }
+}
