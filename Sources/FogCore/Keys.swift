@@ -1,4 +1,21 @@
 internal import CSodium
+internal import Synchronization
+
+/// Keys that passed the check of their group lately: it costs more than a signature, and every receipt names two keys.
+private enum CheckedKeys {
+    private static let limit = 4096
+    private static let known = Mutex<Set<[UInt8]>>([])
+
+    static func holds(_ key: [UInt8]) -> Bool {
+        if known.withLock({ $0.contains(key) }) { return true }
+        guard crypto_core_ed25519_is_valid_point(key) == 1 else { return false }
+        known.withLock { known in
+            if known.count >= limit { known = [] }
+            known.insert(key)
+        }
+        return true
+    }
+}
 
 /// An Ed25519 public key (RFC 8032): the name of a principal.
 package struct PublicKey: Hashable, Sendable, Comparable, CustomStringConvertible, Codable {
@@ -10,7 +27,7 @@ package struct PublicKey: Hashable, Sendable, Comparable, CustomStringConvertibl
         Sodium.start()
         let raw = Array(bytes)
         guard raw.count == 32 else { throw CoreFailure("bad_key", "a public key has 32 bytes, found \(raw.count)") }
-        guard crypto_core_ed25519_is_valid_point(raw) == 1 else {
+        guard CheckedKeys.holds(raw) else {
             throw CoreFailure("bad_key", "the public key is not a point of the prime-order group")
         }
         self.bytes = raw

@@ -29,7 +29,7 @@ struct BenchDrain: SessionCommand {
         let cloud = try await BenchCloud.start(session)
         let worker = try await cloud.startWorker(1, slots: slots, unsafely: true)
         do {
-            try await measure(cloud, slots, session)
+            try await measure(cloud, worker, slots, session)
         } catch {
             await cloud.stop([worker])
             throw error
@@ -37,10 +37,11 @@ struct BenchDrain: SessionCommand {
         await cloud.stop([worker])
     }
 
-    private func measure(_ cloud: BenchCloud, _ slots: Int, _ session: Session) async throws {
+    private func measure(_ cloud: BenchCloud, _ worker: ChildProcess, _ slots: Int, _ session: Session) async throws {
         var floors: [Double] = []
         var rates: [String: [Double]] = [:]
         var ratios: [String: [Double]] = [:]
+        var work: [String: [Double]] = [:]
         func floor() throws -> Double {
             let seconds =
                 try bench.vsFloor.map {
@@ -54,7 +55,11 @@ struct BenchDrain: SessionCommand {
         for _ in 0..<bench.runs {
             for profile in ["none", "default"] {
                 let first = try floor()
+                let (before, workerBefore) = (cloud.coordinator.cpuSeconds, worker.cpuSeconds)
                 let rate = Double(tasks) / (try await cloud.time(Self.spec(tasks, profile)))
+                let (own, theirs) = (cloud.coordinator.cpuSeconds - before, worker.cpuSeconds - workerBefore)
+                work["\(profile)-coordinator", default: []].append(own / Double(tasks) * 1e6)
+                work["\(profile)-worker", default: []].append(theirs / Double(tasks) * 1e6)
                 let mean = (first + (try floor())) / 2
                 rates[profile, default: []].append(rate)
                 ratios[profile, default: []].append(rate / mean)
@@ -67,6 +72,11 @@ struct BenchDrain: SessionCommand {
                 bench: "drain", name: name, unit: "tasks/s", values: rates[profile] ?? [],
                 note: "\(BenchFigure.text(BenchFigure.median(ratios[profile] ?? []))) of the floor").show(session)
             BenchFigure(bench: "drain", name: "\(name)-of-floor", unit: "ratio", values: ratios[profile] ?? []).show(session)
+            for part in ["coordinator", "worker"] {
+                BenchFigure(
+                    bench: "drain", name: "\(name)-\(part)-cpu", unit: "us/task", values: work["\(profile)-\(part)"] ?? []
+                ).show(session)
+            }
         }
         let total = Double(tasks * bench.runs * 2)
         for (name, metric) in [
