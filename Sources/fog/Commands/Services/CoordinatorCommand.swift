@@ -106,6 +106,8 @@ struct CoordinatorRun: SessionCommand {
         rules.suspectAfter = try Self.span(suspectAfter, "--suspect-after", .seconds(2)...(.hours(1)))
         rules.lostAfter = try Self.span(lostAfter, "--lost-after", .seconds(3)...(.hours(24)))
         rules.retention = try Self.span(retention, "--retention", .hours(1)...(.days(3650)))
+        // After its own absence it gives every node the time that a lost one has.
+        rules.pauseExtension = rules.lostAfter
         guard rules.heartbeatEvery < rules.suspectAfter, rules.suspectAfter < rules.lostAfter else {
             throw CommandLineFailure(
                 "bad_times",
