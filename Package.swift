@@ -130,10 +130,16 @@ let package = Package(
         test("FogCommandTests", ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogCommandLine"]),
         test(
             "FogCoordinatorTests",
-            ["FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogStore", "FogCoordinator", "FogTestSupport", logging]),
+            [
+                "FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogStore", "FogCoordinator", "FogTestSupport",
+                logging,
+            ]),
         test(
             "FogHTTPTests",
-            ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogCoordinator", "FogHTTP", "FogTestSupport", logging, lifecycle]),
+            [
+                "FogCore", "FogJobs", "FogNet", "FogAPI", "FogCoordinator", "FogHTTP", "FogTestSupport", logging,
+                lifecycle,
+            ]),
     ]
 )
 

@@ -1,8 +1,9 @@
 package import FogCore
 package import FogJobs
 package import FogNet
+
 #if canImport(FoundationEssentials)
-internal import FoundationEssentials
+    internal import FoundationEssentials
 #endif
 
 /// What a program says to a coordinator, over whatever carrier: one method a thing that can be asked.
@@ -269,7 +270,8 @@ package struct FogClient: Sendable {
 
     /// Signs and sends; signs once more by the coordinator's clock when it has started since this request was signed.
     package func raw(
-        _ method: String, _ target: String, body: [UInt8] = [], idempotencyKey: String? = nil, patience: TimeSpan = .zero
+        _ method: String, _ target: String, body: [UInt8] = [], idempotencyKey: String? = nil,
+        patience: TimeSpan = .zero
     ) async throws -> CarrierResponse {
         var request = CarrierRequest(method: method, target: target, body: body)
         if let idempotencyKey { request.headers["fog-idempotency-key"] = idempotencyKey }
@@ -279,7 +281,9 @@ package struct FogClient: Sendable {
             let signed = try RequestSigner(key: key, coordinator: coordinator).sign(request, at: at)
             let answer = try await carrier.send(signed, deadline: deadline + patience)
             guard let problem = Problem(answer) else { return answer }
-            guard attempt == 0, problem.code == "signed_before_start", let time = problem.serverTime else { throw problem }
+            guard attempt == 0, problem.code == "signed_before_start", let time = problem.serverTime else {
+                throw problem
+            }
             at = time
         }
         throw Problem.unexpected
@@ -310,7 +314,8 @@ package enum Wire {
         }
         switch error {
         case .keyNotFound(let key, let context): return "\(path(context)) lacks `\(key.stringValue)`"
-        case .typeMismatch(let type, let context): return "\(path(context)) must be \(type): \(context.debugDescription)"
+        case .typeMismatch(let type, let context):
+            return "\(path(context)) must be \(type): \(context.debugDescription)"
         case .valueNotFound(let type, let context): return "\(path(context)) is null, wanted \(type)"
         case .dataCorrupted(let context):
             let cause = (context.underlyingError as? any CodedFailure)?.message

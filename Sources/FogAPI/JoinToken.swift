@@ -45,7 +45,8 @@ package struct JoinToken: Hashable, Sendable, CustomStringConvertible {
             try reader.end()
             try self.init(url: url, coordinator: key, secret: secret)
         } catch {
-            throw CoreFailure("bad_token", "the token was not copied whole, or was changed on the way: \(error.message)")
+            throw CoreFailure(
+                "bad_token", "the token was not copied whole, or was changed on the way: \(error.message)")
         }
     }
 

@@ -1,6 +1,6 @@
+internal import FogAPI
 package import FogCore
 internal import FogNet
-internal import FogAPI
 
 /// Asks again what may be asked twice, when nobody answered or the coordinator was busy.
 package struct Patience: Sendable {

@@ -18,9 +18,12 @@ package struct CommandNames: Sendable {
             guard !place.children.isEmpty, !word.hasPrefix("-"), word != "help" else { return nil }
             guard let next = place.children.first(where: { $0.name == word }) else {
                 let near = nearest(to: word, among: place.children.map(\.name))
-                let help = near.map { "did you mean `\(path) \($0)`?" } ?? place.elsewhere(word) ?? "`\(path) --help` lists them"
+                let help =
+                    near.map { "did you mean `\(path) \($0)`?" } ?? place.elsewhere(word)
+                    ?? "`\(path) --help` lists them"
                 return CommandLineFailure(
-                    "unknown_command", "there is no command `\(path) \(DisplayText.clean(word.prefix(80)))`", help: help,
+                    "unknown_command", "there is no command `\(path) \(DisplayText.clean(word.prefix(80)))`",
+                    help: help,
                     status: .usage)
             }
             place = next

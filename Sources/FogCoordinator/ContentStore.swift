@@ -28,13 +28,15 @@ package struct ContentStore: Sendable {
 
     package func bytes(of record: BlobRecord) async throws -> [UInt8] {
         guard record.size <= Int64(ManifestLimits.maxTableBytes) else {
-            throw CoordinatorFailure("too_large", "the blob has \(record.size) bytes, at most \(ManifestLimits.maxTableBytes)")
+            throw CoordinatorFailure(
+                "too_large", "the blob has \(record.size) bytes, at most \(ManifestLimits.maxTableBytes)")
         }
         var out: [UInt8] = []
         while Int64(out.count) < record.size {
             let piece = try await read(record, offset: Int64(out.count), length: BlobFiles.readLimit)
             guard !piece.isEmpty else {
-                throw CoordinatorFailure("corrupt", "the blob \(record.digest) has \(out.count) of \(record.size) bytes")
+                throw CoordinatorFailure(
+                    "corrupt", "the blob \(record.digest) has \(out.count) of \(record.size) bytes")
             }
             out += piece
         }
@@ -132,7 +134,8 @@ extension Coordinator {
     }
 
     /// A piece of a blob: for the account that has a use of it, or for a worker whose live lease lists it.
-    package func download(_ digest: Digest, offset: Int64, length: Int, by principal: Principal) async throws -> [UInt8] {
+    package func download(_ digest: Digest, offset: Int64, length: Int, by principal: Principal) async throws -> [UInt8]
+    {
         var record = try await content.blob(digest, readableBy: principal.account)
         if record == nil, let node = core.nodeOfKey[principal.key.id], isListed(digest, by: node) {
             record = try await store.blob(digest)

@@ -1,6 +1,6 @@
-internal import FogLedger
 package import FogCore
 package import FogJobs
+internal import FogLedger
 package import FogPlacement
 package import FogStore
 
@@ -70,7 +70,8 @@ extension Coordinator {
         document text: String, fileTable: Digest?, idempotencyKey: String?, by principal: Principal
     ) async throws -> Submission {
         guard text.utf8.count <= ManifestLimits.maxBytes else {
-            throw CoordinatorFailure("bad_manifest", "the document has \(text.utf8.count) bytes, at most \(ManifestLimits.maxBytes)")
+            throw CoordinatorFailure(
+                "bad_manifest", "the document has \(text.utf8.count) bytes, at most \(ManifestLimits.maxBytes)")
         }
         let json = try JSON(parsing: text, maxDepth: ManifestLimits.maxDepth)
         let files = try await self.files(of: fileTable, for: principal)
@@ -81,7 +82,8 @@ extension Coordinator {
         let outcome = try SubmissionBundle.spec(document: json, files: files) { tables[$0] }
         guard let spec = outcome.spec else {
             throw CoordinatorFailure(
-                "bad_manifest", outcome.problems.first.map { "\($0.path): \($0.message)" } ?? "the manifest is not valid",
+                "bad_manifest",
+                outcome.problems.first.map { "\($0.path): \($0.message)" } ?? "the manifest is not valid",
                 details: outcome.problems.map { "\($0.path): \($0.message)" })
         }
         let bundle = SubmissionBundle(spec: spec, files: files)

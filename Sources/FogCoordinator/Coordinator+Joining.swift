@@ -1,6 +1,6 @@
-internal import FogLedger
 package import FogCore
 package import FogJobs
+internal import FogLedger
 
 /// An operator's word that somebody may join: kept in memory under the hash of its secret.
 package struct Invitation: Sendable {
@@ -33,7 +33,8 @@ extension Coordinator {
     package func invite(_ invitation: Invitation, by principal: Principal) async throws -> Timestamp {
         invitations = invitations.filter { $0.value.expiresAt > clock.now }
         guard invitations.count < Self.invitationLimit else {
-            throw CoordinatorFailure("quota", "\(invitations.count) invitations are open, at most \(Self.invitationLimit)")
+            throw CoordinatorFailure(
+                "quota", "\(invitations.count) invitations are open, at most \(Self.invitationLimit)")
         }
         if let owner = invitation.owner { _ = try await account(named: owner, for: principal) }
         var kept = invitation

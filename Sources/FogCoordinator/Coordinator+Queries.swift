@@ -9,7 +9,9 @@ extension Coordinator {
     // MARK: Jobs
 
     /// Tasks that have a row, by number.
-    package func tasks(of id: JobID, after number: UInt32?, states: Set<TaskState>?, limit: Int, for principal: Principal)
+    package func tasks(
+        of id: JobID, after number: UInt32?, states: Set<TaskState>?, limit: Int, for principal: Principal
+    )
         async throws -> [TaskRecord]
     {
         _ = try await job(id, for: principal)
@@ -67,7 +69,8 @@ extension Coordinator {
 
     package func nodes(for principal: Principal) -> [NodeStatus] {
         let now = now
-        return core.nodes.values.sorted { ($0.row.report.name, $0.row.id) < ($1.row.report.name, $1.row.id) }.map { node in
+        return core.nodes.values.sorted { ($0.row.report.name, $0.row.id) < ($1.row.report.name, $1.row.id) }.map {
+            node in
             NodeStatus(
                 row: node.row, liveness: node.liveness.rawValue, allowance: node.allowance, leases: node.leases.count,
                 whyClosed: node.whyClosed(at: now.wall), ownerName: core.ownerName(of: node))

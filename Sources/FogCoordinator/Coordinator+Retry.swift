@@ -19,11 +19,13 @@ extension Coordinator {
         if onlyFailed {
             guard record.progress.steps.count == 1 else {
                 throw CoordinatorFailure(
-                    "conflict", "job \(id.short) is a graph of steps, which runs again whole: retry it without --failed")
+                    "conflict", "job \(id.short) is a graph of steps, which runs again whole: retry it without --failed"
+                )
             }
             let numbers = try await unsuccessful(of: record)
             guard !numbers.isEmpty else {
-                throw CoordinatorFailure("conflict", "every task of job \(id.short) succeeded; there is nothing to retry")
+                throw CoordinatorFailure(
+                    "conflict", "every task of job \(id.short) succeeded; there is nothing to retry")
             }
             selection = numbers.map { number in formerSelection.map { $0[Int(number)] } ?? number }
         }
@@ -62,6 +64,9 @@ enum Retrial {
 
     static func split(_ json: JSON) -> (document: JSON, selection: [UInt32]?) {
         guard let members = json.members, let list = json[member]?.array else { return (json, nil) }
-        return (.object(members.filter { $0.name != member }), list.compactMap { $0.integer.flatMap { UInt32(exactly: $0) } })
+        return (
+            .object(members.filter { $0.name != member }),
+            list.compactMap { $0.integer.flatMap { UInt32(exactly: $0) } }
+        )
     }
 }

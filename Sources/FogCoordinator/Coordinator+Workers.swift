@@ -102,7 +102,8 @@ extension Coordinator {
     /// Takes the ends of attempts, all that come together in one commit.
     package func complete(_ request: CompletionRequest, from key: KeyID) async throws -> CompletionAnswer {
         guard request.reports.count <= CompletionRequest.limit else {
-            throw CoordinatorFailure("too_large", "at most \(CompletionRequest.limit) reports at once, found \(request.reports.count)")
+            throw CoordinatorFailure(
+                "too_large", "at most \(CompletionRequest.limit) reports at once, found \(request.reports.count)")
         }
         var verified: [Result<VerifiedReport, CoordinatorFailure>] = []
         for report in request.reports { verified.append(await verify(report)) }

@@ -129,7 +129,10 @@ package actor Coordinator: Service {
         }
         logger.info(
             "coordinator recovered",
-            metadata: ["open_jobs": "\(state.jobs.count)", "nodes": "\(state.nodes.count)", "live_attempts": "\(state.attempts.count)"])
+            metadata: [
+                "open_jobs": "\(state.jobs.count)", "nodes": "\(state.nodes.count)",
+                "live_attempts": "\(state.attempts.count)",
+            ])
     }
 
     // MARK: Deciding and committing

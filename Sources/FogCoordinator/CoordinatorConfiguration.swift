@@ -84,5 +84,6 @@ package struct CoordinatorFailure: CodedFailure, Equatable {
     package static let idempotencyConflict = CoordinatorFailure(
         "idempotency_conflict", "the idempotency key was used for another manifest or other inputs")
 
-    package static let notFound = CoordinatorFailure("not_found", "there is nothing here under that name, or it is not yours")
+    package static let notFound = CoordinatorFailure(
+        "not_found", "there is nothing here under that name, or it is not yours")
 }

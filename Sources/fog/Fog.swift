@@ -16,15 +16,19 @@ struct Fog: AsyncParsableCommand {
         version: version,
         groupedSubcommands: [
             CommandGroup(
-                name: "Every day", subcommands: [RunCommand.self, JobSubmit.self, PsCommand.self, JobLogs.self, JobCancel.self]),
+                name: "Every day",
+                subcommands: [RunCommand.self, JobSubmit.self, PsCommand.self, JobLogs.self, JobCancel.self]),
             CommandGroup(
-                name: "Things", subcommands: [
+                name: "Things",
+                subcommands: [
                     JobCommand.self, NodeCommand.self, LedgerCommand.self, ContextCommand.self, IdentityCommand.self,
                     EnrollCommand.self, SandboxCommand.self, ConfigCommand.self,
                 ]),
             CommandGroup(
-                name: "Machines", subcommands: [
-                    DevCommand.self, CoordinatorCommand.self, WorkerCommand.self, JoinCommand.self, DoctorCommand.self, BenchCommand.self,
+                name: "Machines",
+                subcommands: [
+                    DevCommand.self, CoordinatorCommand.self, WorkerCommand.self, JoinCommand.self, DoctorCommand.self,
+                    BenchCommand.self,
                     CompletionsCommand.self,
                 ]),
         ])

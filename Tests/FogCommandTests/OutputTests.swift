@@ -71,13 +71,16 @@ struct OutputTests {
 
     @Test(
         "Ages are one unit",
-        arguments: [(0, "0s"), (119, "119s"), (120, "2m"), (7199, "119m"), (7200, "2h"), (172_800, "2d"), (-30, "in 30s")])
+        arguments: [
+            (0, "0s"), (119, "119s"), (120, "2m"), (7199, "119m"), (7200, "2h"), (172_800, "2d"), (-30, "in 30s"),
+        ])
     func ages(seconds: Int64, text: String) {
         let now = Timestamp(seconds: 1_000_000)
         #expect(Human.age(of: now - .seconds(seconds), at: now) == text)
     }
 
-    @Test("Numbers group by thousands", arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567")])
+    @Test(
+        "Numbers group by thousands", arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567")])
     func groups(number: Int, text: String) { #expect(Human.count(number) == text) }
 
     @Test(
@@ -109,7 +112,9 @@ struct OutputTests {
         #expect(failure?.status == .usage)
     }
 
-    @Test("Words behind a command, and options, are not taken for commands", arguments: [["job", "submit", "x"], ["--version"], []])
+    @Test(
+        "Words behind a command, and options, are not taken for commands",
+        arguments: [["job", "submit", "x"], ["--version"], []])
     func leavesArguments(words: [String]) { #expect(Self.names.mistake(in: words) == nil) }
 
     private static let names = CommandNames(

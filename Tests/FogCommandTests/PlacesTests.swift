@@ -9,14 +9,18 @@ import Testing
 struct PlacesTests {
     @Test("FOG_HOME holds everything of an installation")
     func ownHome() throws {
-        let folders = try Folders(environment: ["FOG_HOME": "/srv/fog/", "XDG_CONFIG_HOME": "/elsewhere", "HOME": "/home/a"])
+        let folders = try Folders(environment: [
+            "FOG_HOME": "/srv/fog/", "XDG_CONFIG_HOME": "/elsewhere", "HOME": "/home/a",
+        ])
         #expect(folders.contextsFile == "/srv/fog/config/contexts.json")
         #expect(folders.state == "/srv/fog/state")
     }
 
     @Test("Without it the XDG folders are used, those that are absolute")
     func xdg() throws {
-        let folders = try Folders(environment: ["HOME": "/home/a", "XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "relative"])
+        let folders = try Folders(environment: [
+            "HOME": "/home/a", "XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "relative",
+        ])
         #expect(folders.configuration == "/c/fog")
         #expect(folders.state == "/home/a/.local/state/fog")
         #expect(throws: CommandLineFailure.self) { try Folders(environment: [:]) }
@@ -97,7 +101,8 @@ struct JoinTokenTests {
     @Test("A token survives being written and read")
     func roundTrip() throws {
         let token = try JoinToken(
-            url: "https://fog.example:7070", coordinator: SigningKey.generate().publicKey, secret: SecureRandom.bytes(16))
+            url: "https://fog.example:7070", coordinator: SigningKey.generate().publicKey,
+            secret: SecureRandom.bytes(16))
         #expect(token.description.hasPrefix("fog1"))
         #expect(try JoinToken(token.description) == token)
     }

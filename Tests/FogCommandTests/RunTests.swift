@@ -53,7 +53,8 @@ struct RunTests {
         var request = RunRequest(command: ["wc", "-l"])
         request.standardInput = "/tmp/some"
         let prepared = try request.prepared(folder: ".", variables: [:])
-        #expect(prepared.spec.steps[0].action == .command(["/bin/sh", "-c", "exec \"$@\" < .fog-stdin", "sh", "wc", "-l"]))
+        #expect(
+            prepared.spec.steps[0].action == .command(["/bin/sh", "-c", "exec \"$@\" < .fog-stdin", "sh", "wc", "-l"]))
         #expect(prepared.places == [".fog-stdin": "/tmp/some"])
     }
 
@@ -81,7 +82,8 @@ struct RunTests {
         arguments: [
             (Outcome.success, Int?(0), Int?.none, Int32(0)), (.exitNonzero, 3, nil, 3), (.signaled, nil, 9, 137),
             (.timeout, nil, 15, 124), (.outOfMemory, nil, 9, 137), (.launchFailed, 127, nil, 127),
-            (.workerLost, nil, nil, 125), (.cancelled, nil, 15, 125), (.outputMissing, 0, nil, 125), (.exitNonzero, nil, nil, 125),
+            (.workerLost, nil, nil, 125), (.cancelled, nil, 15, 125), (.outputMissing, 0, nil, 125),
+            (.exitNonzero, nil, nil, 125),
         ])
     func exitCodes(outcome: Outcome, exitCode: Int?, signal: Int?, wanted: Int32) {
         #expect(RunRequest.shellCode(outcome: outcome, exitCode: exitCode, signal: signal) == wanted)

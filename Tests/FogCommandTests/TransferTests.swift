@@ -51,7 +51,8 @@ struct TransferTests {
         try await withFolder { folder in
             try Disk.write(large, to: "\(folder)/large")
             let sent = try await Uploader(client: content.client, patience: Self.patience).upload([
-                .blake2b(large): .file(path: "\(folder)/large", size: Int64(large.count)), .blake2b(small): .bytes(small),
+                .blake2b(large): .file(path: "\(folder)/large", size: Int64(large.count)),
+                .blake2b(small): .bytes(small),
                 .blake2b(known): .bytes(known), .blake2b([]): .bytes([]),
             ])
             #expect(sent.contents == 3)
@@ -97,7 +98,10 @@ struct TransferTests {
 
     @Test(
         "A name that would leave the folder is refused, whoever says it",
-        arguments: ["../x", "/etc/passwd", "a/../../x", "a//b", "", ".", "a/", "a\u{1b}[2J", "a/./b", String(repeating: "x", count: 256)])
+        arguments: [
+            "../x", "/etc/passwd", "a/../../x", "a//b", "", ".", "a/", "a\u{1b}[2J", "a/./b",
+            String(repeating: "x", count: 256),
+        ])
     func refusesUnsafeNames(name: String) {
         #expect(throws: CommandLineFailure.self) {
             try OutputPlan(
@@ -142,7 +146,9 @@ struct TransferTests {
         content.put(large)
         content.put(Array("tool".utf8))
         let plan = try OutputPlan(
-            attempts: [Self.attempt(task: 0, files: [("big.bin", large, false), ("bin/tool", Array("tool".utf8), true)])],
+            attempts: [
+                Self.attempt(task: 0, files: [("big.bin", large, false), ("bin/tool", Array("tool".utf8), true)])
+            ],
             layouts: [StepLayout(name: "", base: 0, count: 1, isArray: false)])
         try await withFolder { folder in
             let downloader = Downloader(client: content.client, patience: Self.patience)
@@ -227,7 +233,8 @@ struct TransferTests {
     ) -> AttemptBody {
         let id = AttemptID(task: TaskID(job: JobID(high: 1, low: 2), number: task), token: token)
         var record = AttemptRecord(
-            id: id, node: NodeID(high: 1, low: 1), payee: AccountID(high: 1, low: 1), grantedAt: .zero, priceBound: .zero)
+            id: id, node: NodeID(high: 1, low: 1), payee: AccountID(high: 1, low: 1), grantedAt: .zero,
+            priceBound: .zero)
         record.outcome = outcome
         record.outputs = files.map {
             OutputFile(name: $0.0, size: Int64($0.1.count), executable: $0.2, digest: .blake2b($0.1))
@@ -241,7 +248,8 @@ struct TransferTests {
                 id: JobID(high: 1, low: 2), name: "x", account: AccountID(high: 1, low: 1),
                 submitter: SigningKey.generate().publicKey, submittedAt: .zero, idempotencyKey: nil,
                 documentDigest: .zero, fileTable: nil, labels: [:], priority: 50,
-                progress: JobProgress(steps: [StepProgress(name: "", base: 0, count: count, blocked: false)], budget: .zero)))
+                progress: JobProgress(
+                    steps: [StepProgress(name: "", base: 0, count: count, blocked: false)], budget: .zero)))
     }
 }
 

@@ -105,7 +105,8 @@ struct Bench {
 
     @discardableResult
     mutating func beat(_ node: NodeID, _ items: [Heartbeat.Item]? = nil) -> HeartbeatAnswer {
-        let held = items ?? (core.nodes[node]?.leases ?? []).sorted().map { Heartbeat.Item(attempt: $0, state: .running) }
+        let held =
+            items ?? (core.nodes[node]?.leases ?? []).sorted().map { Heartbeat.Item(attempt: $0, state: .running) }
         return core.heartbeat(
             Heartbeat(allowance: Self.open(), attempts: held), from: key(of: node).publicKey.id, at: now)
     }

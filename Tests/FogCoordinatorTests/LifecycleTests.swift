@@ -27,7 +27,7 @@ struct LifecycleTests {
         #expect(job.progress.spent == Credits(micro: 2500 + 125))
         #expect(bench.core.ledger.account(owner.account)?.balance == Credits(micro: 2625))
         let audit = try await bench.audit()
-        #expect(audit.ok, "\(audit.table)")
+        #expect(audit.ok, "\(audit.failed)")
     }
 
     @Test("A failed task runs again after its backoff, and fails for good after max_attempts")
@@ -253,7 +253,8 @@ struct LifecycleTests {
         #expect(bench.poll(node).isEmpty)
         #expect(try await bench.job(id).progress.held?.hasPrefix("budget") == true)
         let document = try GrantDocument(
-            account: bench.client.account, amount: .credits(5), time: bench.now.wall, reason: "more", signedBy: bench.key)
+            account: bench.client.account, amount: .credits(5), time: bench.now.wall, reason: "more",
+            signedBy: bench.key)
         _ = try bench.core.grant(document, by: bench.client, at: bench.now)
         _ = try bench.core.fund(id, adding: .credits(5), by: bench.client, at: bench.now)
         bench.commit()

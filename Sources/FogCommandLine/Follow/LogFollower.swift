@@ -75,7 +75,9 @@ package struct LogFollower: Sendable {
         let (client, id) = (client, job.id)
         while true {
             let row = try await patience {
-                try await client.tasks(id, after: task == 0 ? nil : task - 1, limit: 1).tasks.first { $0.number == task }
+                try await client.tasks(id, after: task == 0 ? nil : task - 1, limit: 1).tasks.first {
+                    $0.number == task
+                }
             }
             if let row, row.token > last { return row.token }
             if row?.state.isFinal ?? false { return nil }

@@ -34,7 +34,9 @@ package final class Console: Sendable {
 
     // MARK: Data
 
-    package func print(_ text: String, terminator: String = "\n") { write(Array((text + terminator).utf8), STDOUT_FILENO) }
+    package func print(_ text: String, terminator: String = "\n") {
+        write(Array((text + terminator).utf8), STDOUT_FILENO)
+    }
     package func print(_ table: Table) { print(table.text(width: width, style: style), terminator: "") }
     package func print(_ sheet: Sheet) { print(sheet.text(style: style), terminator: "") }
     package func print(_ json: JSON) { print(json.pretty) }

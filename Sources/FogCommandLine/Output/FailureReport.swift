@@ -64,7 +64,8 @@ package struct FailureReport: Sendable {
 
     private init(_ problem: Problem) {
         self.init(
-            code: problem.code, message: problem.detail, help: Self.help(for: problem), status: Self.status(of: problem))
+            code: problem.code, message: problem.detail, help: Self.help(for: problem), status: Self.status(of: problem)
+        )
         details = problem.errors
     }
 
@@ -86,7 +87,9 @@ package struct FailureReport: Sendable {
         case "idempotency_conflict": "the key was used for another manifest: choose a new one"
         case "clock_skew": "set this machine's clock: timedatectl set-ntp true"
         default:
-            if let seconds = problem.retryAfterSeconds { "try again in \(TimeSpan.seconds(Int64(seconds)).brief)" } else {
+            if let seconds = problem.retryAfterSeconds {
+                "try again in \(TimeSpan.seconds(Int64(seconds)).brief)"
+            } else {
                 problem.status == 403 ? "`fog identity show` tells which roles this key has" : nil
             }
         }
@@ -94,7 +97,8 @@ package struct FailureReport: Sendable {
 
     /// For standard error.
     package func text(style: Style) -> String {
-        var out = style.apply(.bad, to: "error:") + " " + Self.lines(message) + style.apply(.faint, to: " (\(code))") + "\n"
+        var out =
+            style.apply(.bad, to: "error:") + " " + Self.lines(message) + style.apply(.faint, to: " (\(code))") + "\n"
         for detail in details {
             let place = detail.mark.map { "\($0.line):\($0.column)" } ?? detail.pointer
             out += "  --> \(DisplayText.clean(place)): \(DisplayText.clean(detail.detail))\n"

@@ -60,8 +60,11 @@ package struct ContextsFile: Sendable, Hashable {
     package func require(_ name: String) throws -> FogContext {
         if let context = self[name] { return context }
         let near = nearest(to: name, among: contexts.map(\.name)).map { "did you mean `\($0)`?" }
-        let known = contexts.isEmpty ? "there is none yet: fog join TOKEN" : "known: \(contexts.map(\.name).joined(separator: ", "))"
-        throw CommandLineFailure("unknown_context", "there is no context `\(name)`", help: near ?? known, status: .usage)
+        let known =
+            contexts.isEmpty
+            ? "there is none yet: fog join TOKEN" : "known: \(contexts.map(\.name).joined(separator: ", "))"
+        throw CommandLineFailure(
+            "unknown_context", "there is no context `\(name)`", help: near ?? known, status: .usage)
     }
 
     package static func isName(_ text: String) -> Bool {

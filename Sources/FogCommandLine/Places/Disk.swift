@@ -28,7 +28,9 @@ package enum Disk {
     /// - Throws: `unwritable`.
     package static func makeFolder(_ path: String, mode: mode_t = 0o755) throws {
         guard !path.isEmpty, !exists(path) else { return }
-        if let slash = path.lastIndex(of: "/"), slash > path.startIndex { try makeFolder(String(path[..<slash]), mode: mode) }
+        if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
+            try makeFolder(String(path[..<slash]), mode: mode)
+        }
         guard mkdir(path, mode) == 0 || errno == EEXIST else {
             throw CommandLineFailure("unwritable", "the folder \(path) cannot be made: \(words())")
         }

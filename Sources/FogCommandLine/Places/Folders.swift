@@ -20,7 +20,8 @@ package struct Folders: Sendable, Hashable {
             return
         }
         guard let home = chosen("HOME") else {
-            throw CommandLineFailure("no_home", "neither FOG_HOME nor HOME is set", help: "export FOG_HOME=/var/lib/fog")
+            throw CommandLineFailure(
+                "no_home", "neither FOG_HOME nor HOME is set", help: "export FOG_HOME=/var/lib/fog")
         }
         // The specification: a path that is not absolute is to be passed over.
         func base(_ name: String, _ plain: String) -> String {

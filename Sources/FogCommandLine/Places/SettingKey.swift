@@ -38,7 +38,8 @@ package enum SettingKey: String, Sendable, CaseIterable {
         case .server:
             return text.isEmpty || text.hasPrefix("http://") || text.hasPrefix("https://")
                 ? nil : "must read https://HOST:PORT, found `\(text)`"
-        case .context: return text.isEmpty || ContextsFile.isName(text) ? nil : "must be a context's name, found `\(text)`"
+        case .context:
+            return text.isEmpty || ContextsFile.isName(text) ? nil : "must be a context's name, found `\(text)`"
         case .identity: return nil
         case .output: return Self.oneOf(OutputMode.allCases.map(\.rawValue), text)
         case .color: return Self.oneOf(ColorChoice.allCases.map(\.rawValue), text)

@@ -38,7 +38,8 @@ package struct RunRequest: Sendable {
     /// - Throws: `no_command`, `bad_input`, `bad_env`, or what the manifest's rules say, named by its key.
     package func prepared(folder: String, variables: [String: String]) throws -> Prepared {
         guard let program = command.first, !program.isEmpty else {
-            throw CommandLineFailure("no_command", "there is nothing to run", help: "fog run -- echo hi", status: .usage)
+            throw CommandLineFailure(
+                "no_command", "there is nothing to run", help: "fog run -- echo hi", status: .usage)
         }
         var words = command
         var inputs: [(name: String, source: String)] = try self.inputs.map { try Self.input($0, folder: folder) }
@@ -53,7 +54,8 @@ package struct RunRequest: Sendable {
             words = ["/bin/sh", "-c", "exec \"$@\" < \(Self.standardInputName)", "sh"] + words
         }
         let outcome = ManifestParser.parse(
-            try ManifestNode(try document(words, inputs, variables)), defaultName: ManifestParser.name(ofFile: program) ?? "run")
+            try ManifestNode(try document(words, inputs, variables)),
+            defaultName: ManifestParser.name(ofFile: program) ?? "run")
         guard let spec = outcome.spec else {
             let errors = outcome.problems.filter { $0.severity == .error }
             let lines = errors.map { $0.path.isEmpty ? $0.message : "\($0.path): \($0.message)" }
@@ -89,7 +91,9 @@ package struct RunRequest: Sendable {
     }
 
     /// Braces of a command line are its own: nothing is put in for them.
-    private static func literal(_ text: String) -> String { text.split(separator: "{", omittingEmptySubsequences: false).joined(separator: "{{") }
+    private static func literal(_ text: String) -> String {
+        text.split(separator: "{", omittingEmptySubsequences: false).joined(separator: "{{")
+    }
 
     private func variablesDocument(_ variables: [String: String]) throws -> JSON? {
         var members: [String: String] = [:]
@@ -101,7 +105,8 @@ package struct RunRequest: Sendable {
                 members[name] = value
             } else {
                 throw CommandLineFailure(
-                    "bad_env", "`\(DisplayText.clean(name))` is not set here", help: "write --env \(name)=VALUE", status: .usage)
+                    "bad_env", "`\(DisplayText.clean(name))` is not set here", help: "write --env \(name)=VALUE",
+                    status: .usage)
             }
         }
         guard !members.isEmpty else { return nil }

@@ -82,7 +82,8 @@ private struct Scan {
         for name in try names(in: path) {
             let child = "\(path)/\(name)"
             guard let status = Disk.status(child) else {
-                throw CommandLineFailure("bad_input", "the input \(child) cannot be read: \(Disk.words())", status: .badData)
+                throw CommandLineFailure(
+                    "bad_input", "the input \(child) cannot be read: \(Disk.words())", status: .badData)
             }
             switch status.st_mode & S_IFMT {
             case S_IFREG: found.append(try entry(child, named: prefix + name, status))
@@ -99,7 +100,8 @@ private struct Scan {
     /// Sorted, so that a scan reads in the same order everywhere.
     private func names(in path: String) throws -> [String] {
         guard let folder = opendir(path) else {
-            throw CommandLineFailure("bad_input", "the folder \(path) cannot be read: \(Disk.words())", status: .badData)
+            throw CommandLineFailure(
+                "bad_input", "the folder \(path) cannot be read: \(Disk.words())", status: .badData)
         }
         defer { closedir(folder) }
         var names: [String] = []
@@ -107,7 +109,8 @@ private struct Scan {
             let raw = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             guard let name = String(validating: raw, as: UTF8.self) else {
                 throw CommandLineFailure(
-                    "bad_input", "a name in \(path) is not UTF-8: \(String(decoding: raw, as: UTF8.self))", status: .badData)
+                    "bad_input", "a name in \(path) is not UTF-8: \(String(decoding: raw, as: UTF8.self))",
+                    status: .badData)
             }
             if name != ".", name != ".." { names.append(name) }
         }

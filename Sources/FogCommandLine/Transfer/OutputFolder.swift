@@ -27,7 +27,8 @@ final class OutputFolder: Sendable {
             close(folder)
             guard next >= 0 else {
                 throw CommandLineFailure(
-                    "unwritable", "\(path)/\(file.path): `\(component)` is no folder that can be written into: \(words)")
+                    "unwritable", "\(path)/\(file.path): `\(component)` is no folder that can be written into: \(words)"
+                )
             }
             folder = next
         }
@@ -119,7 +120,8 @@ struct PartialFile: ~Copyable {
         guard found == file.digest else {
             unlinkat(parent, name, 0)
             throw CommandLineFailure(
-                "bad_content", "\(folder)/\(file.path) came with other content than announced: found \(found), wanted \(file.digest)",
+                "bad_content",
+                "\(folder)/\(file.path) came with other content than announced: found \(found), wanted \(file.digest)",
                 help: "the same command fetches it again", status: .tryAgain)
         }
         var status = stat()

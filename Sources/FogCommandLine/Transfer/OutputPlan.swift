@@ -85,7 +85,9 @@ package struct OutputPlan: Hashable, Sendable {
                 throw Self.unsafe("task \(task)", "is of no step of the job")
             }
             let folder = layout.folder(of: task)
-            guard folder.allSatisfy({ Self.mistake(in: $0) == nil }) else { throw Self.unsafe(layout.name, "is no name") }
+            guard folder.allSatisfy({ Self.mistake(in: $0) == nil }) else {
+                throw Self.unsafe(layout.name, "is no name")
+            }
             for output in attempt.outputs {
                 let components = folder + (try Self.components(of: output.name))
                 guard isExpected(output.name) else { throw Self.unsafe(output.name, "was not asked for") }

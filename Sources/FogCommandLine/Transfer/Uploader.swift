@@ -79,7 +79,9 @@ package struct Uploader: Sendable {
         var offset: Int64 = 0
         var stalls = 0
         while true {
-            let (at, piece) = (offset, try source.read(at: offset, count: Int(min(Int64(Self.chunkBytes), total - offset))))
+            let (at, piece) = (
+                offset, try source.read(at: offset, count: Int(min(Int64(Self.chunkBytes), total - offset)))
+            )
             let answer = try await patience { () async throws -> UploadBody in
                 do {
                     return try await client.upload(digest, total: total, offset: at, bytes: piece)
@@ -135,7 +137,9 @@ package struct Uploader: Sendable {
                 var filled = 0
                 while filled < count {
                     let got = out.withUnsafeMutableBytes { raw in
-                        pread(descriptor, raw.baseAddress?.advanced(by: filled), count - filled, off_t(offset) + off_t(filled))
+                        pread(
+                            descriptor, raw.baseAddress?.advanced(by: filled), count - filled,
+                            off_t(offset) + off_t(filled))
                     }
                     if got < 0, errno == EINTR { continue }
                     guard got > 0 else {

@@ -5,7 +5,8 @@ package import FogJobs
 package enum Breaker {
     /// Counts a host fault; says whether the node goes on probation by it.
     package static func fault(_ row: inout NodeRow, at now: Timestamp, by rules: CoordinatorConfiguration) -> Bool {
-        row.recentFaults = (row.recentFaults + [now]).filter { now - $0 < rules.breakerWindow }.suffix(rules.breakerFaults)
+        row.recentFaults = (row.recentFaults + [now]).filter { now - $0 < rules.breakerWindow }.suffix(
+            rules.breakerFaults)
         guard row.recentFaults.count >= rules.breakerFaults else { return false }
         row.recentFaults = []
         let doubled = rules.probation * (1 << Int64(min(row.probations, 20)))

@@ -106,7 +106,8 @@ extension CoordinatorCore {
         }
         let own = jobs.values.filter { $0.record.account == account }
         guard own.count < rules.openJobsPerAccount else {
-            throw CoordinatorFailure("quota", "the account has \(own.count) jobs open, at most \(rules.openJobsPerAccount)")
+            throw CoordinatorFailure(
+                "quota", "the account has \(own.count) jobs open, at most \(rules.openJobsPerAccount)")
         }
         let queued = own.reduce(0) { $0 + $1.record.progress.counts.total - $1.record.progress.counts.final }
         guard queued + tasks <= rules.queuedTasksPerAccount else {

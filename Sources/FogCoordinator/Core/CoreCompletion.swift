@@ -25,7 +25,8 @@ extension CoordinatorCore {
         let receipt = verified.receipt.receipt
         let id = receipt.attempt
         guard receipt.node.id == key, receipt.coordinator == self.key else {
-            return CompletionVerdict(attempt: id, verdict: .rejected, detail: "the receipt is another node's or another coordinator's")
+            return CompletionVerdict(
+                attempt: id, verdict: .rejected, detail: "the receipt is another node's or another coordinator's")
         }
         guard let node = nodeOfKey[key] else {
             return CompletionVerdict(attempt: id, verdict: .rejected, detail: "the node is not enrolled")
@@ -187,7 +188,8 @@ extension CoordinatorCore {
         let next = TaskLifecycle.end(
             outcome, exitCode: exitCode, task: &task.record, policy: job.steps[task.step].spec.retry,
             requestedMemory: job.steps[task.step].spec.resources.memory,
-            cancelled: job.record.progress.cancelReason != nil, madeProgress: madeProgress, at: now.wall, using: &generator)
+            cancelled: job.record.progress.cancelReason != nil, madeProgress: madeProgress, at: now.wall,
+            using: &generator)
         if case .backoff(let until) = next { task.record.notBefore = until }
         job.tasks[number] = task
         switch next {

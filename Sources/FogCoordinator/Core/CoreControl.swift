@@ -1,7 +1,7 @@
-internal import FogStore
 package import FogCore
 package import FogJobs
 package import FogLedger
+internal import FogStore
 
 /// What people ask of jobs and machines.
 extension CoordinatorCore {
@@ -101,7 +101,8 @@ extension CoordinatorCore {
         var chain: [LedgerEntry] = []
         let owner = account ?? AccountID(at: now.wall, using: &generator)
         if ledger.account(owner) == nil {
-            chain.append(LedgerEntry(.open(AccountOpening(id: owner, kind: .user, owner: SubjectID(digestOf: key.bytes)))))
+            chain.append(
+                LedgerEntry(.open(AccountOpening(id: owner, kind: .user, owner: SubjectID(digestOf: key.bytes)))))
         }
         chain.append(
             LedgerEntry(
@@ -110,7 +111,9 @@ extension CoordinatorCore {
         if let refusal = post(chain, at: now) { throw CoordinatorFailure(refusal.code, refusal.message) }
         let principal = Principal(key: key, name: name, roles: roles, account: owner, enrolledAt: now.wall)
         save(principal)
-        note("key_enrolled", at: now, detail: ["key": key.id.description, "roles": roles.map(\.rawValue).sorted().joined(separator: "+")])
+        note(
+            "key_enrolled", at: now,
+            detail: ["key": key.id.description, "roles": roles.map(\.rawValue).sorted().joined(separator: "+")])
         return principal
     }
 

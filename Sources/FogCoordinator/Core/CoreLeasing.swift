@@ -83,7 +83,8 @@ extension CoordinatorCore {
         let attemptID = AttemptID(task: task.record.id, token: tokenBefore + 1)
         let demand = demand(of: task, in: job)
         let record = AttemptRecord(
-            id: attemptID, node: node.row.id, payee: node.row.owner, grantedAt: now.wall, priceBound: priceBound(of: demand))
+            id: attemptID, node: node.row.id, payee: node.row.owner, grantedAt: now.wall,
+            priceBound: priceBound(of: demand))
         let lease: Lease
         do {
             lease = try makeLease(record, step: step, number: number, demand: demand, of: job, at: now)
@@ -100,7 +101,11 @@ extension CoordinatorCore {
         let committed = job.record.progress.spent.micro + job.reserved.micro + record.priceBound.micro
         if rules.economy, committed > job.record.progress.budget.micro {
             guard job.openAttempts == 0 else { throw .parallel }
-            hold(&job, because: "budget: \(job.record.progress.spent) of \(job.record.progress.budget) credits spent, the next task may cost \(record.priceBound)", at: now)
+            hold(
+                &job,
+                because:
+                    "budget: \(job.record.progress.spent) of \(job.record.progress.budget) credits spent, the next task may cost \(record.priceBound)",
+                at: now)
             throw .held
         }
         if let refusal = reserve(record, of: &job, at: now) {

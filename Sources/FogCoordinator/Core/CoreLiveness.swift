@@ -6,7 +6,9 @@ extension CoordinatorCore {
     /// A worker starts, or comes back after the coordinator did.
     ///
     /// Leases that it does not name are gone with its former process and end now; those it names go on.
-    package mutating func hello(_ hello: WorkerHello, from key: KeyID, at now: Moment) throws(CoordinatorFailure) -> WorkerTerms {
+    package mutating func hello(_ hello: WorkerHello, from key: KeyID, at now: Moment) throws(CoordinatorFailure)
+        -> WorkerTerms
+    {
         guard let principal = principal(key), principal.roles.contains(.worker) else {
             throw CoordinatorFailure("forbidden", "the key is not enrolled as a worker")
         }
@@ -209,7 +211,8 @@ extension CoordinatorCore {
                 core.move(id.task.number, of: &job, to: .cancelled, at: now)
                 core.afterFinal(&job, step: task.step, at: now)
             } else if task.record.hostFailures >= job.steps[task.step].spec.retry.maxHostFailures {
-                core.holdTask(id.task.number, of: &job, "host_failures: lost on \(task.record.hostFailures) machines", at: now)
+                core.holdTask(
+                    id.task.number, of: &job, "host_failures: lost on \(task.record.hostFailures) machines", at: now)
             } else {
                 core.move(id.task.number, of: &job, to: .ready, at: now)
                 core.saveProgress(of: job)

@@ -13,7 +13,9 @@ extension CoordinatorCore {
         agePlans()
         guard jobs.values.contains(where: { $0.mayStart && $0.record.progress.counts[.ready] > 0 }) else { return [] }
         let problem = placementProblem(at: now)
-        guard !problem.waiting.isEmpty, problem.nodes.contains(where: { $0.free.slots > 0 }) else { return nodesWithPlans() }
+        guard !problem.waiting.isEmpty, problem.nodes.contains(where: { $0.free.slots > 0 }) else {
+            return nodesWithPlans()
+        }
         let outcome = Placement.place(problem, clock: clock)
         placementMemory = outcome.memory
         for assignment in outcome.assignments { plan(assignment, in: problem) }
@@ -93,7 +95,9 @@ extension CoordinatorCore {
     private func plannedCounts() -> [ShapeKey: Int] {
         var counts: [ShapeKey: Int] = [:]
         for node in nodes.values {
-            for planned in node.plan { counts[ShapeKey(job: planned.job, step: planned.step), default: 0] += planned.count }
+            for planned in node.plan {
+                counts[ShapeKey(job: planned.job, step: planned.step), default: 0] += planned.count
+            }
         }
         return counts
     }
@@ -112,7 +116,8 @@ extension CoordinatorCore {
         for job in jobs.values where job.mayStart {
             for (index, progress) in job.record.progress.steps.enumerated() where progress.counts[.ready] > 0 {
                 let rank = FairShare.rank(
-                    priority: job.record.priority, waited: now.wall - job.record.submittedAt, agingStep: rules.agingStep)
+                    priority: job.record.priority, waited: now.wall - job.record.submittedAt, agingStep: rules.agingStep
+                )
                 let step = QueuedStep(
                     job: job.record.id, step: index, count: progress.counts[.ready], rank: rank,
                     since: job.record.submittedAt)
@@ -180,7 +185,8 @@ extension CoordinatorCore {
         let planned = node.plan.reduce(0) { $0 + $1.count }
         let free = NodeCapacity(
             cpu: Millicores(min(allowance.cpuCap, node.row.report.cpu).count * depth - node.reserved.cpu.count),
-            memory: ByteCount(min(allowance.memoryCap, node.row.report.memory).bytes * depth - node.reserved.memory.bytes),
+            memory: ByteCount(
+                min(allowance.memoryCap, node.row.report.memory).bytes * depth - node.reserved.memory.bytes),
             disk: ByteCount(node.row.report.disk.bytes * depth - node.reserved.disk.bytes),
             gpu: node.row.report.gpu - node.reserved.gpu, slots: max(0, node.want - planned))
         return NodeRecord(

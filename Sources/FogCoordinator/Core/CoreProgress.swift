@@ -36,7 +36,8 @@ extension CoordinatorCore {
         if let limit = job.steps[step].spec.maxFailures, progress.counts[.failed] >= limit,
             job.record.progress.cancelReason == nil, !progress.counts.isDone
         {
-            cancelAll(&job, reason: "max_failures: \(progress.counts[.failed]) tasks of \(label(progress)) failed", at: now)
+            cancelAll(
+                &job, reason: "max_failures: \(progress.counts[.failed]) tasks of \(label(progress)) failed", at: now)
             return
         }
         if progress.counts.isDone { release(after: step, of: &job, at: now) }

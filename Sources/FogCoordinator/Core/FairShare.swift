@@ -1,6 +1,7 @@
 package import FogCore
+
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #endif
 
 /// Who is next: accounts that used least of late, each account's jobs by priority and age.

@@ -20,7 +20,8 @@ package enum TaskLifecycle {
     /// task's own tries; an eviction uses up neither, and is not counted at all when the task left a new checkpoint.
     package static func end(
         _ outcome: Outcome, exitCode: Int?, task: inout TaskRecord, policy: RetryPolicy, requestedMemory: ByteCount,
-        cancelled: Bool, madeProgress: Bool = false, at now: Timestamp, using generator: inout some RandomNumberGenerator
+        cancelled: Bool, madeProgress: Bool = false, at now: Timestamp,
+        using generator: inout some RandomNumberGenerator
     ) -> Next {
         if outcome == .success { return .succeeded }
         if cancelled { return .cancelled }

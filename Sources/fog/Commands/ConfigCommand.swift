@@ -14,8 +14,11 @@ struct ConfigCommand: ParsableCommand {
 /// `fog config show`
 struct ConfigShow: SessionCommand {
     static let configuration = CommandConfiguration(
-        "show", "Show every setting and where its value comes from.", examples: ["fog config show", "fog config show -o json"],
-        more: "Flags are stronger than FOG_… variables, then ./fog.yaml, config.yaml in the configuration folder, /etc/fog/config.yaml, defaults. Keys are named by their files and never shown.")
+        "show", "Show every setting and where its value comes from.",
+        examples: ["fog config show", "fog config show -o json"],
+        more:
+            "Flags are stronger than FOG_… variables, then ./fog.yaml, config.yaml in the configuration folder, /etc/fog/config.yaml, defaults. Keys are named by their files and never shown."
+    )
 
     @OptionGroup var common: CommonOptions
 
@@ -25,23 +28,28 @@ struct ConfigShow: SessionCommand {
         case .json:
             let members = SettingKey.allCases.map { key in
                 JSON.Member(
-                    key.rawValue, .object(["value": .string(settings[key].text), "origin": .string(settings[key].origin)]))
+                    key.rawValue,
+                    .object(["value": .string(settings[key].text), "origin": .string(settings[key].origin)]))
             }
             session.console.print(
                 .object([
                     "settings": .object(members),
                     "folders": .object([
-                        "configuration": .string(session.folders.configuration), "state": .string(session.folders.state),
+                        "configuration": .string(session.folders.configuration),
+                        "state": .string(session.folders.state),
                         "cache": .string(session.folders.cache),
                     ]),
                 ]))
         case .quiet: for key in SettingKey.allCases { session.console.print("\(key.rawValue)=\(settings[key].text)") }
         case .table:
-            var table = Table([.init("KEY"), .init("VALUE", yields: true), .init("FROM", yields: true), .init("MEANING", yields: true)])
+            var table = Table([
+                .init("KEY"), .init("VALUE", yields: true), .init("FROM", yields: true), .init("MEANING", yields: true),
+            ])
             for key in SettingKey.allCases {
                 let value = settings[key]
                 table.add([
-                    Table.Cell(key.rawValue), Table.Cell(value.text.isEmpty ? "-" : value.text), Table.Cell(value.origin, .faint),
+                    Table.Cell(key.rawValue), Table.Cell(value.text.isEmpty ? "-" : value.text),
+                    Table.Cell(value.origin, .faint),
                     Table.Cell(key.meaning),
                 ])
             }
@@ -57,7 +65,8 @@ struct ConfigShow: SessionCommand {
 /// `fog config check`: runs although a setting is wrong, for it is there to say so.
 struct ConfigCheck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        "check", "Check configuration files, contexts and key files.", examples: ["fog config check", "FOG_HOME=/srv/fog fog config check"])
+        "check", "Check configuration files, contexts and key files.",
+        examples: ["fog config check", "FOG_HOME=/srv/fog fog config check"])
 
     @OptionGroup var common: CommonOptions
 
@@ -69,7 +78,9 @@ struct ConfigCheck: AsyncParsableCommand {
         var problems: [String] = []
         for file in Settings.files(folders) where Disk.exists(file) { problems += Self.problems(of: file) }
         for key in SettingKey.allCases {
-            guard let text = environment[key.variable], !text.isEmpty, let mistake = key.mistake(in: text) else { continue }
+            guard let text = environment[key.variable], !text.isEmpty, let mistake = key.mistake(in: text) else {
+                continue
+            }
             problems.append("error: `\(key.variable)` \(mistake)")
         }
         do {
@@ -114,7 +125,8 @@ struct ConfigCheck: AsyncParsableCommand {
             let near = nearest(to: entry.key, among: known)
             return [
                 ManifestProblem(
-                    "unknown_key", "unknown key `\(DisplayText.clean(entry.key))`", path: entry.key, mark: entry.keyMark,
+                    "unknown_key", "unknown key `\(DisplayText.clean(entry.key))`", path: entry.key,
+                    mark: entry.keyMark,
                     width: max(1, entry.key.count), found: entry.key, wanted: "a known key",
                     help: near.map { "did you mean `\($0)`?" } ?? "known: \(known.joined(separator: ", "))")
             ]
@@ -122,13 +134,15 @@ struct ConfigCheck: AsyncParsableCommand {
         guard case .scalar(let text, _) = entry.value.content else {
             return [
                 ManifestProblem(
-                    "wrong_type", "`\(key.rawValue)` must be text", path: entry.key, mark: entry.value.mark, wanted: "text")
+                    "wrong_type", "`\(key.rawValue)` must be text", path: entry.key, mark: entry.value.mark,
+                    wanted: "text")
             ]
         }
         return key.mistake(in: text).map {
             [
                 ManifestProblem(
-                    "bad_setting", "`\(key.rawValue)` \($0)", path: entry.key, mark: entry.value.mark, width: max(1, text.count),
+                    "bad_setting", "`\(key.rawValue)` \($0)", path: entry.key, mark: entry.value.mark,
+                    width: max(1, text.count),
                     found: text)
             ]
         } ?? []

@@ -11,7 +11,8 @@ struct RunCommand: SessionCommand {
     static let configuration = CommandConfiguration(
         "run", "Run one command on some node: its output and its files land here.",
         examples: [
-            "fog run -- echo hi", "fog run --in data.csv --out fit.json --cpu 2 --memory 2GiB -- python3 fit.py data.csv",
+            "fog run -- echo hi",
+            "fog run --in data.csv --out fit.json --cpu 2 --memory 2GiB -- python3 fit.py data.csv",
             "tar c src | fog run --in build.sh --out app -- ./build.sh",
         ],
         more: """
@@ -116,7 +117,9 @@ struct RunCommand: SessionCommand {
         guard job.state != .cancelled else {
             return "job \(job.id.short) was cancelled: \(DisplayText.clean(job.cancelReason ?? "no reason given"))"
         }
-        guard let attempt, let outcome = attempt.outcome, outcome != .success, outcome != .exitNonzero else { return nil }
+        guard let attempt, let outcome = attempt.outcome, outcome != .success, outcome != .exitNonzero else {
+            return nil
+        }
         let detail = attempt.detail.map { ": \(DisplayText.clean($0))" } ?? ""
         return "\(outcome.rawValue) on \(DisplayText.clean(attempt.nodeName ?? attempt.node.short))\(detail)"
     }
@@ -134,7 +137,9 @@ final class PipedInput {
     /// Nil when nothing is piped in: a terminal, /dev/null, or a pipe that ends at once.
     init?(_ session: Session) throws {
         var status = stat()
-        guard fstat(STDIN_FILENO, &status) == 0, [S_IFREG, S_IFIFO, S_IFSOCK].contains(status.st_mode & S_IFMT) else { return nil }
+        guard fstat(STDIN_FILENO, &status) == 0, [S_IFREG, S_IFIFO, S_IFSOCK].contains(status.st_mode & S_IFMT) else {
+            return nil
+        }
         var ready = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
         if poll(&ready, 1, Self.silenceMilliseconds) == 0 {
             session.console.note("reading standard input; --no-stdin does without")
@@ -151,7 +156,8 @@ final class PipedInput {
                 size += Int64(piece.count)
                 guard size <= Self.limit else {
                     throw CommandLineFailure(
-                        "too_large", "more than \(ByteCount(Self.limit)) were piped in", help: "write them to a file and use --in")
+                        "too_large", "more than \(ByteCount(Self.limit)) were piped in",
+                        help: "write them to a file and use --in")
                 }
                 try Disk.writeAll(piece, to: descriptor, name: path)
             }

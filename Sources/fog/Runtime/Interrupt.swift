@@ -1,5 +1,5 @@
-internal import FogCommandLine
 import Dispatch
+internal import FogCommandLine
 import Glibc
 
 /// What Ctrl-C and SIGTERM do while a command waits: it says what goes on without it, and ends.

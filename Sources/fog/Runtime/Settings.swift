@@ -22,7 +22,9 @@ struct Settings: Sendable {
     init(flags: [SettingKey: String], environment: [String: String], files: [String]) async throws {
         var layers: [(reader: ConfigReader, origin: (SettingKey) -> String)] = []
         let flagValues = Dictionary(
-            uniqueKeysWithValues: flags.map { (AbsoluteConfigKey([$0.key.rawValue]), ConfigValue(.string($0.value), isSecret: false)) })
+            uniqueKeysWithValues: flags.map {
+                (AbsoluteConfigKey([$0.key.rawValue]), ConfigValue(.string($0.value), isSecret: false))
+            })
         layers.append((ConfigReader(provider: InMemoryProvider(values: flagValues)), { "--\($0.rawValue)" }))
         let variables = ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: environment))
         layers.append((variables.scoped(to: "fog"), { $0.variable }))
@@ -36,7 +38,8 @@ struct Settings: Sendable {
                 let origin = layer.origin(key)
                 if let mistake = key.mistake(in: text) {
                     throw CommandLineFailure(
-                        "bad_setting", "`\(key.rawValue)` \(mistake) (from \(origin))", help: "fog config check", status: .usage)
+                        "bad_setting", "`\(key.rawValue)` \(mistake) (from \(origin))", help: "fog config check",
+                        status: .usage)
                 }
                 values[key] = Value(text: text, origin: origin)
                 break
@@ -51,10 +54,12 @@ struct Settings: Sendable {
 
     private static func provider(of file: String) async throws -> FileProvider<YAMLSnapshot> {
         do {
-            let place = ConfigReader(provider: InMemoryProvider(values: ["filePath": ConfigValue(.string(file), isSecret: false)]))
+            let place = ConfigReader(
+                provider: InMemoryProvider(values: ["filePath": ConfigValue(.string(file), isSecret: false)]))
             return try await FileProvider<YAMLSnapshot>(config: place)
         } catch {
-            throw CommandLineFailure("bad_setting", "\(file) cannot be read: \(error)", help: "fog config check", status: .usage)
+            throw CommandLineFailure(
+                "bad_setting", "\(file) cannot be read: \(error)", help: "fog config check", status: .usage)
         }
     }
 

@@ -93,7 +93,9 @@ final class SimulatedCoordinator {
         inFlight = change
         let (mine, ticket) = (life, taken)
         let took: Int64 = world.chance(0.95) ? world.draw(0...30) : world.draw(100...3_000)
-        if world.isInTrouble, !world.isHealed, world.chance(0.01) { world.after(world.draw(0...took)) { [self] in crash() } }
+        if world.isInTrouble, !world.isHealed, world.chance(0.01) {
+            world.after(world.draw(0...took)) { [self] in crash() }
+        }
         world.after(took) { [self] in
             guard mine == life else { return }
             apply(change)

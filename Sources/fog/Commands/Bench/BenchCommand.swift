@@ -6,9 +6,13 @@ import Foundation
 /// `fog bench`: what the claims about speed rest on, over the ordinary path.
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        "bench", "Measure this machine and this build.", examples: ["fog bench drain --tasks 2000", "fog bench submit"],
-        more: "Each figure is the median of its runs beside a floor measured between them. Machines drift: compare ratios.",
-        subcommands: [BenchDrain.self, BenchSubmit.self, BenchArray.self, BenchStore.self, BenchHeartbeat.self, BenchSandbox.self])
+        "bench", "Measure this machine and this build.",
+        examples: ["fog bench drain --tasks 2000", "fog bench submit"],
+        more:
+            "Each figure is the median of its runs beside a floor measured between them. Machines drift: compare ratios.",
+        subcommands: [
+            BenchDrain.self, BenchSubmit.self, BenchArray.self, BenchStore.self, BenchHeartbeat.self, BenchSandbox.self,
+        ])
 }
 
 /// What every bench takes.
@@ -54,7 +58,8 @@ struct BenchFigure {
                 .object([
                     "bench": .string(bench), "name": .string("\(bench)/\(name)"), "unit": .string(unit),
                     "median": .double(Self.rounded(median)), "min": .double(Self.rounded(values.min() ?? 0)),
-                    "max": .double(Self.rounded(values.max() ?? 0)), "runs": .integer(Int64(values.count)), "note": .string(note),
+                    "max": .double(Self.rounded(values.max() ?? 0)), "runs": .integer(Int64(values.count)),
+                    "note": .string(note),
                 ]))
         case .quiet: session.console.print(Self.text(median))
         case .table:

@@ -1,5 +1,5 @@
-internal import FogAPI
 internal import ArgumentParser
+internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
 internal import FogJobs
@@ -9,7 +9,9 @@ struct BenchDrain: SessionCommand {
     static let configuration = CommandConfiguration(
         "drain", "Run an array of trivial tasks through coordinator and worker processes, with receipts and payment.",
         examples: ["fog bench drain", "fog bench drain --tasks 10000 --runs 5 -o json"],
-        more: "drain/none runs without a sandbox, drain/sandbox in the profile default; both against processes started bare (drain/floor). Ends with a clean audit or fails.")
+        more:
+            "drain/none runs without a sandbox, drain/sandbox in the profile default; both against processes started bare (drain/floor). Ends with a clean audit or fails."
+    )
 
     @Option(help: "Tasks of each run.")
     var tasks = 2000
@@ -21,7 +23,9 @@ struct BenchDrain: SessionCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard (1...1_000_000).contains(tasks) else { throw ValidationError("--tasks must be 1 to 1000000, found \(tasks)") }
+        guard (1...1_000_000).contains(tasks) else {
+            throw ValidationError("--tasks must be 1 to 1000000, found \(tasks)")
+        }
     }
 
     func run(_ session: Session) async throws {
@@ -66,15 +70,21 @@ struct BenchDrain: SessionCommand {
             }
         }
         let after = try await cloud.metrics()
-        BenchFigure(bench: "drain", name: "floor", unit: "tasks/s", values: floors, note: bench.vsFloor ?? "posix_spawn, \(slots) at once").show(session)
+        BenchFigure(
+            bench: "drain", name: "floor", unit: "tasks/s", values: floors,
+            note: bench.vsFloor ?? "posix_spawn, \(slots) at once"
+        ).show(session)
         for (profile, name) in [("none", "none"), ("default", "sandbox")] {
             BenchFigure(
                 bench: "drain", name: name, unit: "tasks/s", values: rates[profile] ?? [],
-                note: "\(BenchFigure.text(BenchFigure.median(ratios[profile] ?? []))) of the floor").show(session)
-            BenchFigure(bench: "drain", name: "\(name)-of-floor", unit: "ratio", values: ratios[profile] ?? []).show(session)
+                note: "\(BenchFigure.text(BenchFigure.median(ratios[profile] ?? []))) of the floor"
+            ).show(session)
+            BenchFigure(bench: "drain", name: "\(name)-of-floor", unit: "ratio", values: ratios[profile] ?? []).show(
+                session)
             for part in ["coordinator", "worker"] {
                 BenchFigure(
-                    bench: "drain", name: "\(name)-\(part)-cpu", unit: "us/task", values: work["\(profile)-\(part)"] ?? []
+                    bench: "drain", name: "\(name)-\(part)-cpu", unit: "us/task",
+                    values: work["\(profile)-\(part)"] ?? []
                 ).show(session)
             }
         }
@@ -86,7 +96,8 @@ struct BenchDrain: SessionCommand {
             let count = (after[metric] ?? 0) - (before[metric] ?? 0)
             BenchFigure(
                 bench: "drain", name: name, unit: "count", values: [count],
-                note: "\(BenchFigure.text(count / total)) a task").show(session)
+                note: "\(BenchFigure.text(count / total)) a task"
+            ).show(session)
         }
         let audit = AuditDocument(try await cloud.client.audit())
         guard audit.status == .success else { throw CommandLineFailure("tampered", audit.sentence) }

@@ -1,7 +1,7 @@
-internal import FogCoordinator
 internal import ArgumentParser
 internal import FogAPI
 internal import FogCommandLine
+internal import FogCoordinator
 internal import FogCore
 internal import FogJobs
 internal import FogNet
@@ -12,7 +12,9 @@ struct BenchHeartbeat: SessionCommand {
     static let configuration = CommandConfiguration(
         "heartbeat", "Let many simulated workers report every 10 s and see how much of a core the coordinator needs.",
         examples: ["fog bench heartbeat", "fog bench heartbeat --workers 10000 --seconds 20 -o json"],
-        more: "heartbeat/decisions: registry and failure detector alone. heartbeat/http: a coordinator process, each report a signed request.")
+        more:
+            "heartbeat/decisions: registry and failure detector alone. heartbeat/http: a coordinator process, each report a signed request."
+    )
 
     @Option(help: "Simulated workers.")
     var workers = 10_000
@@ -29,9 +31,13 @@ struct BenchHeartbeat: SessionCommand {
     private static let every = 10.0
 
     func validate() throws {
-        guard (1...100_000).contains(workers) else { throw ValidationError("--workers must be 1 to 100000, found \(workers)") }
+        guard (1...100_000).contains(workers) else {
+            throw ValidationError("--workers must be 1 to 100000, found \(workers)")
+        }
         guard (1...600).contains(seconds) else { throw ValidationError("--seconds must be 1 to 600, found \(seconds)") }
-        guard (1...1000).contains(connections) else { throw ValidationError("--connections must be 1 to 1000, found \(connections)") }
+        guard (1...1000).contains(connections) else {
+            throw ValidationError("--connections must be 1 to 1000, found \(connections)")
+        }
     }
 
     func run(_ session: Session) async throws {
@@ -62,7 +68,10 @@ struct BenchHeartbeat: SessionCommand {
             }
             shares.append((beats + ticking.seconds) * 100)
         }
-        BenchFigure(bench: "heartbeat", name: "decisions", unit: "% of a core", values: shares, note: "\(workers) workers, every 10 s").show(session)
+        BenchFigure(
+            bench: "heartbeat", name: "decisions", unit: "% of a core", values: shares,
+            note: "\(workers) workers, every 10 s"
+        ).show(session)
     }
 
     private func overHTTP(_ session: Session) async throws {
@@ -96,11 +105,13 @@ struct BenchHeartbeat: SessionCommand {
             let beats = Double(rounds * clients.count)
             let used = cloud.coordinator.cpuSeconds - idle
             BenchFigure(
-                bench: "heartbeat", name: "http", unit: "% of a core", values: [used / beats * Double(workers) / Self.every * 100],
+                bench: "heartbeat", name: "http", unit: "% of a core",
+                values: [used / beats * Double(workers) / Self.every * 100],
                 note: "\(BenchFigure.text(beats / took)) reports/s, \(BenchFigure.text(used / beats * 1e6)) us each"
             ).show(session)
             BenchFigure(
-                bench: "heartbeat", name: "memory", unit: "MiB", values: [Double(cloud.coordinator.residentBytes) / 1_048_576]
+                bench: "heartbeat", name: "memory", unit: "MiB",
+                values: [Double(cloud.coordinator.residentBytes) / 1_048_576]
             ).show(session)
         } catch {
             await cloud.stop()

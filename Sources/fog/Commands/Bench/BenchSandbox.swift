@@ -17,7 +17,9 @@ struct BenchSandbox: SessionCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard (1...100_000).contains(count) else { throw ValidationError("--count must be 1 to 100000, found \(count)") }
+        guard (1...100_000).contains(count) else {
+            throw ValidationError("--count must be 1 to 100000, found \(count)")
+        }
     }
 
     func run(_ session: Session) async throws {
@@ -51,15 +53,19 @@ struct BenchSandbox: SessionCommand {
                     wraps.append(Double((few + slots - 1) / slots * slots) / seconds)
                 }
             }
-            BenchFigure(bench: "sandbox", name: "floor", unit: "tasks/s", values: floors, note: "posix_spawn, \(slots) at once").show(session)
+            BenchFigure(
+                bench: "sandbox", name: "floor", unit: "tasks/s", values: floors, note: "posix_spawn, \(slots) at once"
+            ).show(session)
             BenchFigure(
                 bench: "sandbox", name: "run", unit: "tasks/s", values: rates,
-                note: "\(BenchFigure.text(BenchFigure.median(ratios))) of the floor").show(session)
+                note: "\(BenchFigure.text(BenchFigure.median(ratios))) of the floor"
+            ).show(session)
             if wrap != nil {
                 let times = BenchFigure.median(rates) / BenchFigure.median(wraps)
                 BenchFigure(
                     bench: "sandbox", name: "bubblewrap", unit: "tasks/s", values: wraps,
-                    note: "the sandbox does \(BenchFigure.text(times)) times as many").show(session)
+                    note: "the sandbox does \(BenchFigure.text(times)) times as many"
+                ).show(session)
             }
         } catch {
             await host.shutdown()
@@ -92,7 +98,12 @@ struct BenchSandbox: SessionCommand {
     /// The nearest that bubblewrap does to the profile default: all namespaces, a read-only root, fresh /proc, /tmp,
     /// /dev. It sets no limits and no filter.
     private static var bubblewrap: String? {
-        guard let path = ["/usr/bin/bwrap", "/usr/local/bin/bwrap"].first(where: { (path: String) in access(path, X_OK) == 0 }) else { return nil }
-        return "\(path) --unshare-all --die-with-parent --new-session --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/bin /bin --proc /proc --dev /dev --tmpfs /tmp --tmpfs /work --chdir /work true"
+        guard
+            let path = ["/usr/bin/bwrap", "/usr/local/bin/bwrap"].first(where: { (path: String) in
+                access(path, X_OK) == 0
+            })
+        else { return nil }
+        return
+            "\(path) --unshare-all --die-with-parent --new-session --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/bin /bin --proc /proc --dev /dev --tmpfs /tmp --tmpfs /work --chdir /work true"
     }
 }

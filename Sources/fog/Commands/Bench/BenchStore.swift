@@ -1,6 +1,6 @@
-internal import FogCoordinator
 internal import ArgumentParser
 internal import FogCommandLine
+internal import FogCoordinator
 internal import FogCore
 internal import FogJobs
 internal import FogStore
@@ -9,7 +9,8 @@ import Foundation
 /// `fog bench store`: how many tasks a second the store can see granted and ended.
 struct BenchStore: SessionCommand {
     static let configuration = CommandConfiguration(
-        "store", "Commit the claim and the end of tasks, with their ledger records and evidence, to a database on this disk.",
+        "store",
+        "Commit the claim and the end of tasks, with their ledger records and evidence, to a database on this disk.",
         examples: ["fog bench store", "fog bench store --tasks 20000 --folder /var/tmp -o json"],
         more: """
             Each batch is one change for the claims and one for the ends, as a coordinator makes them; a claim is on the \
@@ -26,11 +27,15 @@ struct BenchStore: SessionCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard (100...1_000_000).contains(tasks) else { throw ValidationError("--tasks must be 100 to 1000000, found \(tasks)") }
+        guard (100...1_000_000).contains(tasks) else {
+            throw ValidationError("--tasks must be 100 to 1000000, found \(tasks)")
+        }
     }
 
     func run(_ session: Session) async throws {
-        for (name, batch, callers) in [("alone", 1, 1), ("callers-64", 1, 64), ("batch-10", 10, 1), ("batch-100", 100, 1)] {
+        for (name, batch, callers) in [
+            ("alone", 1, 1), ("callers-64", 1, 64), ("batch-10", 10, 1), ("batch-100", 100, 1),
+        ] {
             var rates: [Double] = []
             var syncs: [Double] = []
             let count = batch * callers == 1 ? min(tasks, 1000) : tasks
@@ -42,7 +47,8 @@ struct BenchStore: SessionCommand {
             }
             BenchFigure(
                 bench: "store", name: name, unit: "tasks/s", values: rates,
-                note: "\(BenchFigure.text(BenchFigure.median(syncs))) syncs a task").show(session)
+                note: "\(BenchFigure.text(BenchFigure.median(syncs))) syncs a task"
+            ).show(session)
         }
     }
 
@@ -88,6 +94,8 @@ struct BenchStore: SessionCommand {
     private static func commit(_ change: Change?, to store: SQLiteStore) async throws {
         guard let change else { return }
         let result = try await store.commit([change]).first
-        guard result == .applied else { throw CommandLineFailure("bench_failed", "a commit was not applied: \(String(describing: result))") }
+        guard result == .applied else {
+            throw CommandLineFailure("bench_failed", "a commit was not applied: \(String(describing: result))")
+        }
     }
 }

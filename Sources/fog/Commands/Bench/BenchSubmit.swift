@@ -1,5 +1,5 @@
-internal import FogAPI
 internal import ArgumentParser
+internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
 internal import FogJobs
@@ -19,7 +19,9 @@ struct BenchSubmit: SessionCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard (1...100_000).contains(count) else { throw ValidationError("--count must be 1 to 100000, found \(count)") }
+        guard (1...100_000).contains(count) else {
+            throw ValidationError("--count must be 1 to 100000, found \(count)")
+        }
     }
 
     func run(_ session: Session) async throws {
@@ -88,7 +90,9 @@ struct BenchArray: SessionCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard (2...1_000_000).contains(tasks) else { throw ValidationError("--tasks must be 2 to 1000000, found \(tasks)") }
+        guard (2...1_000_000).contains(tasks) else {
+            throw ValidationError("--tasks must be 2 to 1000000, found \(tasks)")
+        }
     }
 
     func run(_ session: Session) async throws {
@@ -98,19 +102,22 @@ struct BenchArray: SessionCommand {
             let memory = cloud.coordinator.residentBytes
             let disk = Self.size(of: cloud.folder)
             for _ in 0..<bench.runs {
-                let body = SubmitBody(document: ManifestDocument(of: BenchDrain.spec(tasks, "default")).canonical, fileTable: nil)
+                let body = SubmitBody(
+                    document: ManifestDocument(of: BenchDrain.spec(tasks, "default")).canonical, fileTable: nil)
                 let watch = Stopwatch()
                 _ = try await cloud.client.submit(body, idempotencyKey: FogClient.newKey())
                 times.append(watch.milliseconds)
             }
             let all = Double(tasks * bench.runs)
-            BenchFigure(bench: "array", name: "submit", unit: "ms", values: times, note: "\(tasks) elements").show(session)
+            BenchFigure(bench: "array", name: "submit", unit: "ms", values: times, note: "\(tasks) elements").show(
+                session)
             BenchFigure(
                 bench: "array", name: "disk", unit: "B/task", values: [Double(Self.size(of: cloud.folder) - disk) / all]
             ).show(session)
             BenchFigure(
                 bench: "array", name: "memory", unit: "MiB",
-                values: [Double(cloud.coordinator.residentBytes - memory) / 1_048_576], note: "more, for \(bench.runs) such jobs"
+                values: [Double(cloud.coordinator.residentBytes - memory) / 1_048_576],
+                note: "more, for \(bench.runs) such jobs"
             ).show(session)
         } catch {
             await cloud.stop()

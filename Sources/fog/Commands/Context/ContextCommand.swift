@@ -29,7 +29,8 @@ struct ContextList: SessionCommand {
             for context in file.contexts {
                 let isCurrent = context.name == file.current
                 table.add([
-                    isCurrent ? "*" : "", Table.Cell(context.name, isCurrent ? .strong : .plain), Table.Cell(context.server),
+                    isCurrent ? "*" : "", Table.Cell(context.name, isCurrent ? .strong : .plain),
+                    Table.Cell(context.server),
                     Table.Cell(context.coordinator.id.description),
                 ])
             }

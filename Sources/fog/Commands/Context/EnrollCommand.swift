@@ -8,7 +8,9 @@ internal import FogJobs
 struct EnrollCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "enroll", "Let machines and people in.",
-        examples: ["fog enroll create --role worker,client", "fog enroll create --role worker --uses 40 --ttl 8h --owner lab"],
+        examples: [
+            "fog enroll create --role worker,client", "fog enroll create --role worker --uses 40 --ttl 8h --owner lab",
+        ],
         subcommands: [EnrollCreate.self])
 }
 
@@ -16,7 +18,9 @@ struct EnrollCommand: ParsableCommand {
 struct EnrollCreate: SessionCommand {
     static let configuration = CommandConfiguration(
         "create", "Print the line that a newcomer types: `fog join fog1…`.",
-        examples: ["fog enroll create --role worker,client", "fog enroll create --role worker --uses 40 --ttl 8h --owner lab"],
+        examples: [
+            "fog enroll create --role worker,client", "fog enroll create --role worker --uses 40 --ttl 8h --owner lab",
+        ],
         more: "Whoever has the line can join until its time or its uses are over: give it as you would a password.")
 
     @Option(help: "What they may do: client, worker, auditor, admin; several with commas.")
@@ -54,7 +58,9 @@ struct EnrollCreate: SessionCommand {
         guard uses > 0 else { throw ValidationError("--uses must be above 0") }
         guard !role.isEmpty else { throw ValidationError("--role wants client, worker, …") }
         guard (try? TimeSpan(ttl)) != nil else { throw ValidationError("--ttl reads 30m, 1h or 7d, found `\(ttl)`") }
-        guard (try? Credits(credits)) != nil else { throw ValidationError("--credits reads 100 or 0.5, found `\(credits)`") }
+        guard (try? Credits(credits)) != nil else {
+            throw ValidationError("--credits reads 100 or 0.5, found `\(credits)`")
+        }
     }
 
     func run(_ session: Session) async throws {

@@ -1,8 +1,8 @@
-internal import FogJobs
 internal import ArgumentParser
 internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
+internal import FogJobs
 
 /// `fog identity`: the key you sign with.
 struct IdentityCommand: ParsableCommand {
@@ -39,7 +39,10 @@ struct IdentityCreate: SessionCommand {
         switch session.mode {
         case .json:
             session.console.print(
-                .object(["key": .string(key.publicKey.description), "key_id": .string(key.publicKey.id.description), "file": .string(path)]))
+                .object([
+                    "key": .string(key.publicKey.description), "key_id": .string(key.publicKey.id.description),
+                    "file": .string(path),
+                ]))
         case .quiet: session.console.print(key.publicKey.description)
         case .table:
             session.console.print(key.publicKey.description)
@@ -51,7 +54,8 @@ struct IdentityCreate: SessionCommand {
 /// `fog identity show`
 struct IdentityShow: SessionCommand {
     static let configuration = CommandConfiguration(
-        "show", "Show your key, and what it may do at the coordinator.", examples: ["fog identity show", "fog identity show -o json"])
+        "show", "Show your key, and what it may do at the coordinator.",
+        examples: ["fog identity show", "fog identity show -o json"])
 
     @Flag(help: "Do not ask the coordinator.")
     var offline = false
@@ -89,13 +93,16 @@ struct IdentityShow: SessionCommand {
 /// `fog identity export-public`
 struct IdentityExportPublic: SessionCommand {
     static let configuration = CommandConfiguration(
-        "export-public", "Print the public key alone.", examples: ["fog identity export-public", "fog identity export-public > me.fogkey"])
+        "export-public", "Print the public key alone.",
+        examples: ["fog identity export-public", "fog identity export-public > me.fogkey"])
 
     @OptionGroup var common: CommonOptions
 
     func run(_ session: Session) async throws {
         let key = try KeyFile.read(session.identityPath()).publicKey
-        if session.mode == .json { session.console.print(.object(["key": .string(key.description)])) } else {
+        if session.mode == .json {
+            session.console.print(.object(["key": .string(key.description)]))
+        } else {
             session.console.print(key.description)
         }
     }

@@ -10,7 +10,9 @@ struct JoinCommand: SessionCommand {
     static let configuration = CommandConfiguration(
         "join", "Join a coordinator with a token from its operator.",
         examples: ["fog join fog1…", "fog join --name alice - < token.txt"],
-        more: "Makes a key if there is none, checks that the coordinator has the key that the token names, saves a context.")
+        more:
+            "Makes a key if there is none, checks that the coordinator has the key that the token names, saves a context."
+    )
 
     @Argument(help: "The token; - reads it from standard input.")
     var token: String
@@ -50,14 +52,16 @@ struct JoinCommand: SessionCommand {
         case .quiet: session.console.print(context.name)
         case .table:
             session.console.print(
-                "joined \(context.name) as \(DisplayText.clean(me.name)) (\(me.roles.map(\.rawValue).joined(separator: ", ")))")
+                "joined \(context.name) as \(DisplayText.clean(me.name)) (\(me.roles.map(\.rawValue).joined(separator: ", ")))"
+            )
             if me.roles.contains(.worker) { session.console.note("help: fog worker run") }
             if me.roles.contains(.client) { session.console.note("help: fog run -- echo hi") }
         }
     }
 
     private func readToken() throws -> JoinToken {
-        let text = token == "-" ? String(decoding: FileHandle.standardInput.readData(ofLength: 4096), as: UTF8.self) : token
+        let text =
+            token == "-" ? String(decoding: FileHandle.standardInput.readData(ofLength: 4096), as: UTF8.self) : token
         // The whole line may have been pasted.
         guard let word = text.split(whereSeparator: \.isWhitespace).last else {
             throw CommandLineFailure("bad_token", "there is no token", status: .usage)
@@ -65,7 +69,8 @@ struct JoinCommand: SessionCommand {
         do {
             return try JoinToken(word)
         } catch {
-            throw CommandLineFailure(error.code, error.message, help: "copy the whole line: fog join fog1…", status: .usage)
+            throw CommandLineFailure(
+                error.code, error.message, help: "copy the whole line: fog join fog1…", status: .usage)
         }
     }
 

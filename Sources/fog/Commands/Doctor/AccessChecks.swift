@@ -9,7 +9,11 @@ enum AccessChecks {
         do {
             paths += try session.contexts().contexts.map(\.identityFile)
         } catch {
-            return [Finding("contexts", .bad, FailureReport(error).message, fix: "mv \(session.folders.contextsFile){,.bad}; fog join TOKEN")]
+            return [
+                Finding(
+                    "contexts", .bad, FailureReport(error).message,
+                    fix: "mv \(session.folders.contextsFile){,.bad}; fog join TOKEN")
+            ]
         }
         if let chosen = session.settings.identity { paths.append(chosen) }
         let there = Set(paths).filter(Disk.exists).sorted()
@@ -32,7 +36,8 @@ enum AccessChecks {
     static func coordinator(_ session: Session) async -> [Finding] {
         do {
             let contexts = try session.contexts()
-            guard session.settings.server != nil || session.settings.context != nil || contexts.currentContext != nil else {
+            guard session.settings.server != nil || session.settings.context != nil || contexts.currentContext != nil
+            else {
                 return [Finding("coordinator", .warning, "none joined", fix: "fog join TOKEN   (or fog dev)")]
             }
             let context = try await session.resolve()
@@ -42,7 +47,8 @@ enum AccessChecks {
             guard info.coordinator == context.coordinator else {
                 return [
                     Finding(
-                        "coordinator", .bad, "\(context.server) has another key than the one that was joined: \(info.coordinator.id)",
+                        "coordinator", .bad,
+                        "\(context.server) has another key than the one that was joined: \(info.coordinator.id)",
                         fix: "ask its operator; if it was set up anew: fog join TOKEN")
                 ]
             }
@@ -61,6 +67,7 @@ enum AccessChecks {
         let words = "\(skew.brief) \(ahead < .zero ? "ahead of" : "behind") the coordinator's"
         let fix = "timedatectl set-ntp true"
         if skew > skewLimit { return Finding("clock", .bad, words + ": requests are refused", fix: fix) }
-        return skew > skewWarning ? Finding("clock", .warning, words, fix: fix) : Finding("clock", .good, "agrees with the coordinator's")
+        return skew > skewWarning
+            ? Finding("clock", .warning, words, fix: fix) : Finding("clock", .good, "agrees with the coordinator's")
     }
 }

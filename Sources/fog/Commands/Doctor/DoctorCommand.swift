@@ -43,7 +43,8 @@ struct Finding: Sendable {
 
     var json: JSON {
         .object([
-            "name": .string(name), "status": .string(mark.rawValue), "detail": .string(words), "fix": fix.map(JSON.string),
+            "name": .string(name), "status": .string(mark.rawValue), "detail": .string(words),
+            "fix": fix.map(JSON.string),
         ])
     }
 }
@@ -64,7 +65,8 @@ struct DoctorCommand: SessionCommand {
             let style = session.console.style
             for finding in more {
                 let sign = style.apply(finding.mark.tone, to: finding.mark.sign)
-                session.console.print("\(sign) \(DisplayText.padded(finding.name, to: 16)) \(DisplayText.clean(finding.words))")
+                session.console.print(
+                    "\(sign) \(DisplayText.padded(finding.name, to: 16)) \(DisplayText.clean(finding.words))")
                 if let fix = finding.fix { session.console.print("    help: \(fix)") }
             }
         }

@@ -30,7 +30,9 @@ enum MachineChecks {
             let key = entry.path.dropFirst("/proc/sys/".count).split(separator: "/").joined(separator: ".")
             // The first of them binds root too.
             let binds = !isRoot || entry.path.contains("max_user_namespaces")
-            return Finding(name, binds ? .bad : .warning, "\(key) is \(entry.blocked)\(binds ? "" : " (root does without)")", fix: entry.fix)
+            return Finding(
+                name, binds ? .bad : .warning, "\(key) is \(entry.blocked)\(binds ? "" : " (root does without)")",
+                fix: entry.fix)
         }
         return Finding(name, .good, isRoot ? "allowed (you are root)" : "allowed to ordinary users")
     }
@@ -50,7 +52,9 @@ enum MachineChecks {
         if let folder = opendir("/dev/input") {
             defer { closedir(folder) }
             while let entry = readdir(folder) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+                let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                    String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+                }
                 if name.hasPrefix("event") { names.append(name) }
             }
         }
@@ -58,10 +62,13 @@ enum MachineChecks {
             return [Finding("presence", .good, "no keyboard or mouse here; terminals and ssh are watched")]
         }
         let readable = names.filter { access("/dev/input/\($0)", R_OK) == 0 }
-        guard readable.isEmpty else { return [Finding("presence", .good, "\(readable.count) of \(names.count) input devices can be watched")] }
+        guard readable.isEmpty else {
+            return [Finding("presence", .good, "\(readable.count) of \(names.count) input devices can be watched")]
+        }
         return [
             Finding(
-                "presence", .warning, "/dev/input cannot be read: only terminals and sessions tell that somebody is here",
+                "presence", .warning,
+                "/dev/input cannot be read: only terminals and sessions tell that somebody is here",
                 fix: "sudo usermod -aG input $USER   (then log in again)")
         ]
     }
@@ -74,14 +81,18 @@ enum MachineChecks {
     static func disk(_ path: String) -> Finding {
         // The folder may not be there yet; its file system is that of what is above it.
         var place = path
-        while !Disk.exists(place), let slash = place.lastIndex(of: "/"), slash > place.startIndex { place = String(place[..<slash]) }
+        while !Disk.exists(place), let slash = place.lastIndex(of: "/"), slash > place.startIndex {
+            place = String(place[..<slash])
+        }
         var status = statvfs()
         guard statvfs(place, &status) == 0 else { return Finding("disk", .bad, "\(place): \(Disk.words())") }
         let free = ByteCount(Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize)))
         let share = status.f_blocks == 0 ? 0 : Double(status.f_bavail) / Double(status.f_blocks)
         let words = "\(free.brief) free (\(Int(share * 100)) %) for \(path)"
         guard free >= leastBytes, share >= leastShare else {
-            return Finding("disk", .bad, words + ", wanted \(leastBytes) and \(Int(leastShare * 100)) %", fix: "make room, or set FOG_HOME to a larger disk")
+            return Finding(
+                "disk", .bad, words + ", wanted \(leastBytes) and \(Int(leastShare * 100)) %",
+                fix: "make room, or set FOG_HOME to a larger disk")
         }
         return Finding("disk", .good, words)
     }
@@ -96,14 +107,20 @@ enum MachineChecks {
         defer { closedir(folder) }
         var installed: Set<String> = []
         while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             guard name.hasSuffix(".list") else { continue }
             for package in needed where name.hasPrefix(package) { installed.insert(package) }
         }
         let missing = needed.filter { !installed.contains($0) }
         guard !missing.isEmpty else { return [Finding("packages", .good, needed.joined(separator: ", "))] }
         return [
-            Finding("packages", .warning, "not installed by Debian: \(missing.joined(separator: ", "))", fix: "sudo apt-get install \(missing.map { ["libcgroup": "libcgroup-dev", "libsodium": "libsodium-dev"][$0] ?? $0 }.joined(separator: " "))")
+            Finding(
+                "packages", .warning, "not installed by Debian: \(missing.joined(separator: ", "))",
+                fix:
+                    "sudo apt-get install \(missing.map { ["libcgroup": "libcgroup-dev", "libsodium": "libsodium-dev"][$0] ?? $0 }.joined(separator: " "))"
+            )
         ]
     }
 }

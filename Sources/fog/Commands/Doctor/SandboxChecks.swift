@@ -15,7 +15,11 @@ enum SandboxChecks {
             host = try SandboxHost(launcherPath: launcher)
         } catch {
             let report = FailureReport(error)
-            return [Finding("sandbox", .bad, report.message, fix: report.help ?? "put fog-sandbox beside fog, or set FOG_SANDBOX")]
+            return [
+                Finding(
+                    "sandbox", .bad, report.message,
+                    fix: report.help ?? "put fog-sandbox beside fog, or set FOG_SANDBOX")
+            ]
         }
         let found = await SandboxCapabilities.detect(host: host, profile: profile)
         await host.shutdown()
@@ -23,19 +27,24 @@ enum SandboxChecks {
         if let failure = found.failure {
             findings.append(Finding("sandbox", .bad, failure, fix: "see user namespaces above"))
         } else {
-            findings.append(Finding("sandbox", .good, "a program ran in the profile default\(found.isRoot ? ", as root" : "")"))
+            findings.append(
+                Finding("sandbox", .good, "a program ran in the profile default\(found.isRoot ? ", as root" : "")"))
         }
         findings.append(
             found.landlockABI > 0
                 ? Finding("landlock", .good, "ABI \(found.landlockABI)")
-                : Finding("landlock", .warning, "not in this kernel: mounts alone keep files apart", fix: "boot with lsm=landlock,… (kernel 5.13 or newer)"))
+                : Finding(
+                    "landlock", .warning, "not in this kernel: mounts alone keep files apart",
+                    fix: "boot with lsm=landlock,… (kernel 5.13 or newer)"))
         let lost = found.missing.filter { $0.key != .landlock }.sorted { $0.key < $1.key }
         guard !lost.isEmpty else { return findings + [Finding("cgroups", .good, found.cgroups)] }
         let words = lost.map { "\($0.key.rawValue) (\($0.value))" }.joined(separator: "; ")
         findings.append(
             Finding(
                 "cgroups", found.allows(profile) ? .warning : .bad, "\(found.cgroups); not limited here: \(words)",
-                fix: "run the worker under systemd with Delegate=yes: systemd-run --user --scope -p Delegate=yes fog worker run"))
+                fix:
+                    "run the worker under systemd with Delegate=yes: systemd-run --user --scope -p Delegate=yes fog worker run"
+            ))
         return findings
     }
 }

@@ -6,7 +6,8 @@ internal import FogCore
 /// `fog job cancel`: ends a job for good.
 struct JobCancel: SessionCommand {
     static let configuration = CommandConfiguration(
-        "cancel", "Cancel jobs; what runs is ended.", examples: ["fog job cancel 7fa3 --reason 'wrong input'", "fog job cancel render sweep"])
+        "cancel", "Cancel jobs; what runs is ended.",
+        examples: ["fog job cancel 7fa3 --reason 'wrong input'", "fog job cancel render sweep"])
 
     @Argument(help: "Jobs: ids, unique prefixes, or names.")
     var jobs: [String]

@@ -1,8 +1,8 @@
-internal import FogJobs
 internal import ArgumentParser
 internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
+internal import FogJobs
 
 /// `fog job events`: everything that happened to a job.
 struct JobEvents: SessionCommand {
@@ -40,11 +40,16 @@ struct JobEvents: SessionCommand {
     private func show(_ event: EventBody, _ session: Session) throws {
         guard session.mode == .table else {
             return session.mode == .json
-                ? session.console.printLine(try Documents.document(of: event)) : session.console.print("\(event.sequence)")
+                ? session.console.printLine(try Documents.document(of: event))
+                : session.console.print("\(event.sequence)")
         }
-        let place = event.task.map { "task \($0)\(event.token.map { token in token > 0 ? " attempt \(token)" : "" } ?? "")" } ?? ""
+        let place =
+            event.task.map { "task \($0)\(event.token.map { token in token > 0 ? " attempt \(token)" : "" } ?? "")" }
+            ?? ""
         let detail = event.detail.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
-        let words = [event.at.plain, DisplayText.padded(DisplayText.clean(event.kind), to: 18), place, DisplayText.clean(detail)]
+        let words = [
+            event.at.plain, DisplayText.padded(DisplayText.clean(event.kind), to: 18), place, DisplayText.clean(detail),
+        ]
         session.console.print(words.filter { !$0.isEmpty }.joined(separator: "  "))
     }
 }

@@ -32,15 +32,21 @@ enum Explanations {
     private static let maxNodes = 20
 
     static func text(of step: ExplanationBody) -> String {
-        var out = "\n" + (step.step.isEmpty ? "" : "step \(DisplayText.clean(step.step)): ") + DisplayText.clean(step.headline) + "\n"
+        var out =
+            "\n" + (step.step.isEmpty ? "" : "step \(DisplayText.clean(step.step)): ")
+            + DisplayText.clean(step.headline) + "\n"
         out += "  \(Human.count(step.fitting)) of \(Human.count(step.nodeCount, "node")) could take a task now\n"
         for reason in step.reasons {
-            out += "  \(DisplayText.padded(Human.count(reason.nodes), to: 6, right: true))  \(DisplayText.clean(reason.label))\n"
+            out +=
+                "  \(DisplayText.padded(Human.count(reason.nodes), to: 6, right: true))  \(DisplayText.clean(reason.label))\n"
         }
         if !step.nodes.isEmpty {
             var table = Table([.init("  NODE"), .init("LACKS", yields: true)])
             for node in step.nodes.prefix(maxNodes) {
-                table.add([Table.Cell("  \(node.name)"), Table.Cell(node.failed.isEmpty ? "nothing" : node.failed.joined(separator: "; "))])
+                table.add([
+                    Table.Cell("  \(node.name)"),
+                    Table.Cell(node.failed.isEmpty ? "nothing" : node.failed.joined(separator: "; ")),
+                ])
             }
             out += table.text()
             if step.nodes.count > maxNodes { out += "  and \(step.nodes.count - maxNodes) more\n" }

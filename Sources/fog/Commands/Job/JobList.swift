@@ -7,7 +7,8 @@ internal import FogJobs
 /// `fog job list`: a line a job, the newest first.
 struct JobList: SessionCommand {
     static let configuration = CommandConfiguration(
-        "list", "Show your jobs, the newest first.", examples: ["fog job list", "fog job list --state running,pending --limit 500"])
+        "list", "Show your jobs, the newest first.",
+        examples: ["fog job list", "fog job list --state running,pending --limit 500"])
 
     @Option(help: "Only these: pending, running, succeeded, failed, cancelled; several with commas.")
     var state: String?
@@ -31,7 +32,8 @@ struct JobList: SessionCommand {
                 let near = nearest(to: String(word), among: JobState.allCases.map(\.rawValue))
                 throw CommandLineFailure(
                     "bad_state", "a job is never `\(DisplayText.clean(word))`",
-                    help: near.map { "did you mean `\($0)`?" } ?? JobState.allCases.map(\.rawValue).joined(separator: ", "),
+                    help: near.map { "did you mean `\($0)`?" }
+                        ?? JobState.allCases.map(\.rawValue).joined(separator: ", "),
                     status: .usage)
             }
             return state

@@ -6,7 +6,8 @@ internal import FogCore
 /// `fog job logs`: what tasks wrote.
 struct JobLogs: SessionCommand {
     static let configuration = CommandConfiguration(
-        "logs", "Print what a job's tasks wrote.", examples: ["fog job logs 7fa3 -f", "fog job logs sweep --task 17 --stderr"],
+        "logs", "Print what a job's tasks wrote.",
+        examples: ["fog job logs 7fa3 -f", "fog job logs sweep --task 17 --stderr"],
         more: "Of several tasks each line stands behind the task's number; with --output json each is a document.")
 
     @Argument(help: "The job: id, unique prefix, or name.")
@@ -63,7 +64,9 @@ struct JobLogs: SessionCommand {
         } else {
             let (tasks, isWhole) = try await JobPages(client: client, id: job.id).tasks(limit: Self.maxTasks)
             for row in tasks where row.token > 0 { try await follower.read(row.number) { await printer.receive($0) } }
-            if !isWhole { session.console.warn("only the first \(Self.maxTasks) tasks are printed; --task N prints one") }
+            if !isWhole {
+                session.console.warn("only the first \(Self.maxTasks) tasks are printed; --task N prints one")
+            }
         }
         await printer.finish()
     }

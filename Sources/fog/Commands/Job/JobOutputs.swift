@@ -1,9 +1,9 @@
-internal import FogNet
 internal import ArgumentParser
 internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
 internal import FogJobs
+internal import FogNet
 
 /// `fog job outputs`: brings the files here.
 struct JobOutputs: SessionCommand {
@@ -30,7 +30,8 @@ struct JobOutputs: SessionCommand {
         let plan = try await fetching.plan(for: job, task: task)
         let folder = try to ?? "./\(name(of: job))"
         if plan.files.isEmpty {
-            session.console.note(job.state.isFinal ? "the job left no files" : "no task has left files yet; \(job.sentence)")
+            session.console.note(
+                job.state.isFinal ? "the job left no files" : "no task has left files yet; \(job.sentence)")
         }
         let result = plan.files.isEmpty ? Downloader.Result() : try await fetching.fetch(plan, into: folder)
         switch session.mode {
@@ -43,7 +44,8 @@ struct JobOutputs: SessionCommand {
             }
             session.console.print(
                 JSON.object([
-                    "id": .string(job.id.description), "folder": .string(folder), "fetched": .integer(Int64(result.fetched)),
+                    "id": .string(job.id.description), "folder": .string(folder),
+                    "fetched": .integer(Int64(result.fetched)),
                     "present": .integer(Int64(result.present)), "bytes": .integer(result.bytes), "files": .array(files),
                 ]))
         case .quiet: for file in plan.files { session.console.print("\(folder)/\(file.path)") }
@@ -74,11 +76,14 @@ struct OutputFetching: Sendable {
     private static let maxAttempts = 4_000_000
 
     /// - Parameter isExpected: asked with each file's name.
-    func plan(for job: JobBody, task: UInt32?, isExpected: (String) -> Bool = { _ in true }) async throws -> OutputPlan {
+    func plan(for job: JobBody, task: UInt32?, isExpected: (String) -> Bool = { _ in true }) async throws -> OutputPlan
+    {
         if let task, !job.steps.contains(where: { task >= $0.base && task - $0.base < $0.count }) {
-            throw CommandLineFailure("not_found", "the job has no task \(task); it has \(Human.count(job.tasks, "task"))")
+            throw CommandLineFailure(
+                "not_found", "the job has no task \(task); it has \(Human.count(job.tasks, "task"))")
         }
-        let attempts = try await JobPages(client: client, id: job.id).attempts(task: task, limit: Self.maxAttempts).attempts
+        let attempts = try await JobPages(client: client, id: job.id).attempts(task: task, limit: Self.maxAttempts)
+            .attempts
         return try OutputPlan(
             attempts: attempts, layouts: StepLayout.layouts(of: job, document: try await document(of: job)),
             isExpected: isExpected)

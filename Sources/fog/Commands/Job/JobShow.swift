@@ -7,7 +7,8 @@ internal import FogJobs
 /// `fog job show`: one job whole.
 struct JobShow: SessionCommand {
     static let configuration = CommandConfiguration(
-        "show", "Show one job: steps, tasks, attempts.", examples: ["fog job show 7fa3", "fog job show render -o json --limit 100000"])
+        "show", "Show one job: steps, tasks, attempts.",
+        examples: ["fog job show 7fa3", "fog job show render -o json --limit 100000"])
 
     @Argument(help: "The job: id, unique prefix, or name.")
     var job: String
@@ -44,7 +45,10 @@ struct JobShow: SessionCommand {
                     ], to: document))
         case .table:
             session.console.print(sheet(job, session.now))
-            if job.steps.count > 1 { session.console.print("\n" + steps(job).text(width: session.console.width, style: session.console.style), terminator: "") }
+            if job.steps.count > 1 {
+                session.console.print(
+                    "\n" + steps(job).text(width: session.console.width, style: session.console.style), terminator: "")
+            }
             try await showTasks(job, pages, session)
         }
     }
@@ -57,7 +61,8 @@ struct JobShow: SessionCommand {
         sheet.add("held", job.held, .warning)
         sheet.add("cancelled", job.cancelReason, .warning)
         sheet.add("tasks", "\(Human.count(job.tasks)) (\(Human.counts(job.counts)))")
-        sheet.add("labels", job.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " "))
+        sheet.add(
+            "labels", job.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " "))
         sheet.add("submitted", "\(Human.age(of: job.submittedAt, at: now)) ago (\(job.submittedAt.plain))")
         sheet.add("waited", job.startedAt.map { ($0 - job.submittedAt).brief })
         sheet.add("ran", Human.ran(from: job.startedAt, to: job.finishedAt, at: now))
@@ -71,7 +76,8 @@ struct JobShow: SessionCommand {
         for step in job.steps {
             let last = step.base + max(1, step.count) - 1
             table.add([
-                Table.Cell(step.name), "\(step.count)", Table.Cell(step.count > 1 ? "\(step.base)-\(last)" : "\(step.base)"),
+                Table.Cell(step.name), "\(step.count)",
+                Table.Cell(step.count > 1 ? "\(step.base)-\(last)" : "\(step.base)"),
                 Table.Cell(Human.counts(step.counts)),
             ])
         }
@@ -87,22 +93,27 @@ struct JobShow: SessionCommand {
         let tasks = Array((failed + first.filter { row in !failed.contains { $0.number == row.number } }).prefix(limit))
         guard !tasks.isEmpty else { return }
         var table = Table([
-            .init("TASK", right: true), .init("STATE"), .init("TRY", right: true), .init("OUTCOME"), .init("NODE", yields: true),
+            .init("TASK", right: true), .init("STATE"), .init("TRY", right: true), .init("OUTCOME"),
+            .init("NODE", yields: true),
             .init("RAN", right: true), .init("PAID", right: true), .init("DETAIL", yields: true),
         ])
         for task in tasks {
             let attempt = try await pages.attempts(task: task.number, limit: 1000).attempts.last
             table.add(row(task, attempt, session.now))
         }
-        session.console.print("\n" + table.text(width: session.console.width, style: session.console.style), terminator: "")
-        if isLarge || !isWhole { session.console.note("\(tasks.count) of \(Human.count(job.tasks, "task")); --limit N shows more") }
+        session.console.print(
+            "\n" + table.text(width: session.console.width, style: session.console.style), terminator: "")
+        if isLarge || !isWhole {
+            session.console.note("\(tasks.count) of \(Human.count(job.tasks, "task")); --limit N shows more")
+        }
     }
 
     private func row(_ task: TaskBody, _ attempt: AttemptBody?, _ now: Timestamp) -> [Table.Cell] {
         var end = attempt?.outcome?.rawValue ?? attempt?.state.rawValue ?? ""
         if let code = attempt?.exitCode, code != 0 { end += " \(code)" }
         if let signal = attempt?.signal { end += " signal \(signal)" }
-        let detail = task.heldReason ?? attempt?.detail ?? task.notBefore.map { "again \(Human.age(of: $0, at: now))" } ?? ""
+        let detail =
+            task.heldReason ?? attempt?.detail ?? task.notBefore.map { "again \(Human.age(of: $0, at: now))" } ?? ""
         return [
             "\(task.number)", Table.Cell(task.state.rawValue, task.state.tone), "\(task.token)", Table.Cell(end),
             Table.Cell(attempt?.nodeName ?? attempt?.node.short ?? ""),

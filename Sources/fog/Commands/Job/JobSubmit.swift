@@ -54,7 +54,9 @@ struct JobSubmit: SessionCommand {
         }
         let interrupt = Interrupt(session.console, Interrupt.detached(job.id.short))
         defer { interrupt.cancel() }
-        let ended = follow ? try await JobFollowing(session, client).follow(job) : try await JobFollowing(session, client).end(of: job)
+        let ended =
+            follow
+            ? try await JobFollowing(session, client).follow(job) : try await JobFollowing(session, client).end(of: job)
         if announcesEnd { try submission.announce(ended) }
         if session.mode == .table { try await JobFollowing(session, client).tell(ended) }
         throw ended.exitStatus.exit
@@ -98,7 +100,11 @@ enum Manifest {
         let problems = manifest.outcome.problems
         let errors: [JSON.Member] =
             manifest.outcome.spec == nil
-            ? [.init("error", .object(["code": "bad_manifest", "message": .string("\(manifest.path) is not valid"), "exit": 65]))]
+            ? [
+                .init(
+                    "error",
+                    .object(["code": "bad_manifest", "message": .string("\(manifest.path) is not valid"), "exit": 65]))
+            ]
             : []
         return .object(
             errors + [
@@ -112,7 +118,8 @@ enum Manifest {
         let node = try ManifestNode(.object(["run": "true", "privacy": .string(text)]))
         let outcome = ManifestParser.parse(node, defaultName: "flag")
         if let problem = outcome.problems.first {
-            throw CommandLineFailure(problem.code, "--privacy: \(problem.message)", help: problem.help, status: .badData)
+            throw CommandLineFailure(
+                problem.code, "--privacy: \(problem.message)", help: problem.help, status: .badData)
         }
         return outcome.spec?.privacy ?? .public
     }

@@ -32,7 +32,8 @@ struct JobValidate: SessionCommand {
             }
             if session.mode == .table {
                 session.console.print(
-                    "\(file): job \(spec.name), \(Human.count(spec.steps.count, "step")), \(Human.count(spec.taskCount, "task"))")
+                    "\(file): job \(spec.name), \(Human.count(spec.steps.count, "step")), \(Human.count(spec.taskCount, "task"))"
+                )
             }
         }
         if session.mode == .json { session.console.print(files.count == 1 ? documents[0] : .array(documents)) }
@@ -44,7 +45,10 @@ struct JobValidate: SessionCommand {
 struct JobSchema: ParsableCommand {
     static let configuration = CommandConfiguration(
         "schema", "Print the manifest's JSON Schema, for editors.",
-        examples: ["fog job schema > fog.schema.json", "# yaml-language-server: $schema=fog.schema.json   (first line of a manifest)"])
+        examples: [
+            "fog job schema > fog.schema.json",
+            "# yaml-language-server: $schema=fog.schema.json   (first line of a manifest)",
+        ])
 
     func run() throws { print(ManifestSchema.text, terminator: "") }
 }

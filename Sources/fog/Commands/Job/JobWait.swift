@@ -7,8 +7,11 @@ internal import FogNet
 /// `fog job wait`: returns when all jobs have ended, and says how by its status.
 struct JobWait: SessionCommand {
     static let configuration = CommandConfiguration(
-        "wait", "Wait for jobs to end.", examples: ["fog job wait 7fa3 --timeout 1h", "fog job wait $(fog job list -q --label run=7)"],
-        more: "Exit 0: all succeeded; 1: some failed or were cancelled; 3: the coordinator is gone; 124: the time is over.")
+        "wait", "Wait for jobs to end.",
+        examples: ["fog job wait 7fa3 --timeout 1h", "fog job wait $(fog job list -q --label run=7)"],
+        more:
+            "Exit 0: all succeeded; 1: some failed or were cancelled; 3: the coordinator is gone; 124: the time is over."
+    )
 
     @Argument(help: "Jobs: ids, unique prefixes, or names.")
     var jobs: [String]

@@ -1,15 +1,18 @@
-internal import FogLedger
 internal import ArgumentParser
 internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
+internal import FogLedger
 internal import FogNet
 
 /// `fog ledger`: credits and their proof.
 struct LedgerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "ledger", "See credits, give them, and check the books.", examples: ["fog ledger balance", "fog ledger audit"],
-        subcommands: [LedgerBalance.self, LedgerHistory.self, LedgerGrant.self, LedgerReceipt.self, LedgerVerify.self, LedgerAudit.self])
+        subcommands: [
+            LedgerBalance.self, LedgerHistory.self, LedgerGrant.self, LedgerReceipt.self, LedgerVerify.self,
+            LedgerAudit.self,
+        ])
 }
 
 /// `fog ledger balance`: what an account has.
@@ -59,7 +62,8 @@ struct LedgerHistory: SessionCommand {
         let client = try await session.client()
         var history = try await client.history(account, limit: min(Self.page, limit))
         while let next = history.next, history.lines.count < limit {
-            let more = try await client.history(account, before: next, limit: min(Self.page, limit - history.lines.count))
+            let more = try await client.history(
+                account, before: next, limit: min(Self.page, limit - history.lines.count))
             history.lines += more.lines
             history.next = more.next
         }
@@ -116,7 +120,8 @@ struct LedgerGrant: SessionCommand {
         let body = GrantBody(account: account, credits: try Credits(credits), reason: reason)
         let balance = try await session.client().grant(body)
         try session.show(balance, id: balance.account.description) {
-            session.console.print("granted \(body.credits) credits to \(DisplayText.clean(account)); it has \(balance.balance)")
+            session.console.print(
+                "granted \(body.credits) credits to \(DisplayText.clean(account)); it has \(balance.balance)")
         }
     }
 }
@@ -136,9 +141,10 @@ struct LedgerAudit: SessionCommand {
     func run(_ session: Session) async throws {
         let report: JSON
         do {
-            report = if let database { try await LedgerDatabaseAudit.run(path: database).json } else {
-                try await session.client().audit()
-            }
+            report =
+                if let database { try await LedgerDatabaseAudit.run(path: database).json } else {
+                    try await session.client().audit()
+                }
         } catch {
             throw EndedWith(status: .unreadable, error: error)
         }

@@ -9,7 +9,9 @@ struct LedgerReceipt: SessionCommand {
     static let configuration = CommandConfiguration(
         "receipt", "Show the signed receipt of an attempt, checked here.",
         examples: ["fog ledger receipt 3k9v….0.1", "fog ledger receipt 3k9v….0.1 --out receipt.fog"],
-        more: "An attempt reads JOB.TASK.TOKEN; `fog job show -o json` lists them. The file is checked later by: fog ledger verify")
+        more:
+            "An attempt reads JOB.TASK.TOKEN; `fog job show -o json` lists them. The file is checked later by: fog ledger verify"
+    )
 
     @Argument(help: "The attempt's id.")
     var attempt: String
@@ -47,7 +49,8 @@ struct LedgerReceipt: SessionCommand {
 /// `fog ledger verify`: a receipt file, offline.
 struct LedgerVerify: SessionCommand {
     static let configuration = CommandConfiguration(
-        "verify", "Check a receipt file's signature, offline.", examples: ["fog ledger verify receipt.fog", "fog ledger verify receipt.fog -o json"],
+        "verify", "Check a receipt file's signature, offline.",
+        examples: ["fog ledger verify receipt.fog", "fog ledger verify receipt.fog -o json"],
         more: "Exit 0: the key in it signed it; 1: it did not.")
 
     @Argument(help: "The file.", completion: .file())
@@ -86,7 +89,8 @@ struct ReceiptSheet {
                     "attempt": .string(receipt.attempt.description), "outcome": .string(receipt.outcome.rawValue),
                     "exit_code": receipt.exitCode.map { .integer(Int64($0)) },
                     "signal": receipt.signal.map { .integer(Int64($0)) },
-                    "node_key": .string(receipt.node.description), "coordinator": .string(receipt.coordinator.description),
+                    "node_key": .string(receipt.node.description),
+                    "coordinator": .string(receipt.coordinator.description),
                     "input_digest": .string(receipt.inputDigest.description),
                     "output_digest": .string(receipt.outputDigest.description),
                     "stdout_digest": .string(receipt.stdoutDigest.description),
@@ -106,10 +110,14 @@ struct ReceiptSheet {
             sheet.add("coordinator", receipt.coordinator.description)
             sheet.add("inputs", receipt.inputDigest.description)
             sheet.add("outputs", receipt.outputDigest.description)
-            sheet.add("isolation", receipt.missingIsolation.isEmpty ? "whole" : "without \(receipt.missingIsolation.joined(separator: ", "))")
+            sheet.add(
+                "isolation",
+                receipt.missingIsolation.isEmpty
+                    ? "whole" : "without \(receipt.missingIsolation.joined(separator: ", "))")
             sheet.add(
                 "used",
-                "\(seconds(receipt.usage.cpuNanoseconds)) s of cpu in \(seconds(receipt.usage.wallNanoseconds)) s, \(ByteCount(receipt.usage.peakBytes).brief) at most (\(receipt.usage.source.rawValue))")
+                "\(seconds(receipt.usage.cpuNanoseconds)) s of cpu in \(seconds(receipt.usage.wallNanoseconds)) s, \(ByteCount(receipt.usage.peakBytes).brief) at most (\(receipt.usage.source.rawValue))"
+            )
             sheet.add("price bound", "\(receipt.priceBound) credits")
             sheet.add("paid", paid.map { "\($0) credits" })
             sheet.add("signature", "valid", .good)

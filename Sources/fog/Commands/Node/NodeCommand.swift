@@ -34,7 +34,8 @@ struct NodeList: SessionCommand {
     private func table(_ nodes: [NodeBody], _ now: Timestamp) -> Table {
         var table = Table([
             .init("ID"), .init("NAME", yields: true), .init("OWNER", yields: true), .init("STATE"),
-            .init("TASKS", right: true), .init("CPU", right: true), .init("MEMORY", right: true), .init("SEEN", right: true),
+            .init("TASKS", right: true), .init("CPU", right: true), .init("MEMORY", right: true),
+            .init("SEEN", right: true),
             .init("CLOSED", yields: true),
         ])
         for node in nodes {
@@ -96,7 +97,9 @@ struct NodeShow: SessionCommand {
         sheet.add("labels", report.labels.joined(separator: ", "))
         sheet.add("profiles", report.profiles.joined(separator: ", "))
         sheet.add("lacks", report.missingIsolation.joined(separator: "; "), .warning)
-        let programs = report.programs.sorted { $0.key < $1.key }.map { $0.value.isEmpty ? $0.key : "\($0.key) \($0.value)" }
+        let programs = report.programs.sorted { $0.key < $1.key }.map {
+            $0.value.isEmpty ? $0.key : "\($0.key) \($0.value)"
+        }
         sheet.add("programs", programs.joined(separator: ", "))
         sheet.add("software", report.software)
         sheet.add("enrolled", "\(Human.age(of: node.enrolledAt, at: now)) ago")

@@ -8,7 +8,9 @@ import Glibc
 struct SandboxCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "sandbox", "The sandbox alone, without a coordinator.",
-        examples: ["fog sandbox run --profile default --work /tmp/w -- id", "fog sandbox collect /tmp/w results --out '*.csv'"],
+        examples: [
+            "fog sandbox run --profile default --work /tmp/w -- id", "fog sandbox collect /tmp/w results --out '*.csv'",
+        ],
         subcommands: [SandboxRun.self, SandboxCollect.self])
 }
 
@@ -76,7 +78,9 @@ struct SandboxRun: SessionCommand {
         }
         if session.mode == .json { session.console.print(Self.document(result)) }
         for words in result.missing { session.console.detail("not applied: \(words)") }
-        if session.mode == .table, let words = Self.words(result.ending) { session.console.note("fog sandbox: \(words)") }
+        if session.mode == .table, let words = Self.words(result.ending) {
+            session.console.note("fog sandbox: \(words)")
+        }
         guard result.shellCode == 0 else { throw ExitCode(Int32(result.shellCode)) }
     }
 
@@ -189,7 +193,9 @@ struct SandboxRun: SessionCommand {
 struct SandboxCollect: SessionCommand {
     static let configuration = CommandConfiguration(
         "collect", "Collect outputs from a work folder as a worker does: no links, names and sizes checked.",
-        examples: ["fog sandbox collect /tmp/w results", "fog sandbox collect /tmp/w results --out parts/ --out '*.csv'"])
+        examples: [
+            "fog sandbox collect /tmp/w results", "fog sandbox collect /tmp/w results --out parts/ --out '*.csv'",
+        ])
 
     @Argument(help: "The work folder.", completion: .directory)
     var folder: String
@@ -205,7 +211,8 @@ struct SandboxCollect: SessionCommand {
     func run(_ session: Session) async throws {
         let found = try OutputCollector.collect(workFolder: folder, patterns: out.isEmpty ? ["**"] : out)
         let copied = try OutputCopy.copy(
-            found.map { OutputCopy.Source(name: $0.name, path: $0.path, isExecutable: $0.isExecutable) }, to: destination)
+            found.map { OutputCopy.Source(name: $0.name, path: $0.path, isExecutable: $0.isExecutable) },
+            to: destination)
         switch session.mode {
         case .json:
             session.console.print(

@@ -1,11 +1,11 @@
-internal import Logging
-internal import ServiceLifecycle
 internal import ArgumentParser
 internal import FogCommandLine
 internal import FogCoordinator
 internal import FogCore
 internal import FogHTTP
 internal import FogJobs
+internal import Logging
+internal import ServiceLifecycle
 
 /// `fog coordinator`: the part that queues, places and pays.
 struct CoordinatorCommand: ParsableCommand {
@@ -19,7 +19,9 @@ struct CoordinatorRun: SessionCommand {
     static let configuration = CommandConfiguration(
         "run", "Run a coordinator in the foreground.",
         examples: ["fog coordinator run", "fog coordinator run --listen 127.0.0.1:8365 --name lab --economy"],
-        more: "The first start makes its key and enrols yours as the operator's. Workers join with a token: fog enroll create --role worker.")
+        more:
+            "The first start makes its key and enrols yours as the operator's. Workers join with a token: fog enroll create --role worker."
+    )
 
     static let defaultAddress = "127.0.0.1:8365"
 

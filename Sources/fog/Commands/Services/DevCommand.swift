@@ -9,7 +9,9 @@ struct DevCommand: SessionCommand {
     static let configuration = CommandConfiguration(
         "dev", "Run a coordinator and workers on this machine, with a key and credits to try them.",
         examples: ["fog dev", "fog dev --workers 2 --listen 127.0.0.1:0"],
-        more: "Prints `ready URL` when jobs can be submitted. Ctrl-C ends it; started again it goes on where it was. It listens on loopback only.")
+        more:
+            "Prints `ready URL` when jobs can be submitted. Ctrl-C ends it; started again it goes on where it was. It listens on loopback only."
+    )
 
     /// Where `fog dev` listens when nobody says otherwise.
     static let defaultAddress = "127.0.0.1:8364"

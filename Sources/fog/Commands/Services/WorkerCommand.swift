@@ -1,9 +1,9 @@
-internal import ServiceLifecycle
 internal import ArgumentParser
 internal import FogCommandLine
 internal import FogCore
 internal import FogWorker
 import Foundation
+internal import ServiceLifecycle
 
 /// `fog worker`: this machine at work for others.
 struct WorkerCommand: ParsableCommand {
@@ -16,7 +16,9 @@ struct WorkerRun: SessionCommand {
     static let configuration = CommandConfiguration(
         "run", "Take tasks from the coordinator and run them, in the foreground.",
         examples: ["fog worker run", "fog worker run --slots 4 --label gpu --memory 8GiB"],
-        more: "Ctrl-C lets running tasks finish for a while, hands the others back and keeps undelivered results on disk.")
+        more:
+            "Ctrl-C lets running tasks finish for a while, hands the others back and keeps undelivered results on disk."
+    )
 
     @Option(help: "The machine's name in the pool; default its host name.")
     var name: String?
@@ -70,7 +72,8 @@ struct WorkerRun: SessionCommand {
             options, carrier: carrier, key: try KeyFile.read(path), coordinator: context.coordinator.id,
             environment: session.environment, logger: logger)
         if session.mode == .table {
-            session.console.note("\(name) works for \(context.server), policy dedicated: any hour, no matter who is at the machine")
+            session.console.note(
+                "\(name) works for \(context.server), policy dedicated: any hour, no matter who is at the machine")
         }
         try await ServiceRun.group([agent], logger: logger).run()
     }

@@ -36,7 +36,8 @@ final class BenchCloud: Sendable {
         environment["FOG_HOME"] = folder
         environment["FOG_PROFILES"] = try ProfileFolder.locate(environment: session.environment)
         let coordinator = try ChildProcess(
-            ["coordinator", "run", "--listen", "127.0.0.1:0", "--economy", "--trust-all-nodes", "--name", "bench"] + flags,
+            ["coordinator", "run", "--listen", "127.0.0.1:0", "--economy", "--trust-all-nodes", "--name", "bench"]
+                + flags,
             environment: environment, errors: try log(folder, "coordinator"))
         let server = try await coordinator.line(beginning: "ready ")
         let carrier = try HTTPCarrier(server)
@@ -73,11 +74,14 @@ final class BenchCloud: Sendable {
             ["join", enrolled.token, "--name", "bench-\(number)", "-q"], environment: environment, errors: errors)
         for await _ in join.lines {}
         let worker = try ChildProcess(
-            ["worker", "run", "--name", "bench-\(number)", "--slots", String(slots)] + (unsafely ? ["--allow-unsafe"] : []),
+            ["worker", "run", "--name", "bench-\(number)", "--slots", String(slots)]
+                + (unsafely ? ["--allow-unsafe"] : []),
             environment: environment, errors: errors)
         let name = "bench-\(number)"
         for _ in 0..<1200 {
-            if try await client.nodes().nodes.contains(where: { $0.name == name && $0.liveness == "live" }) { return worker }
+            if try await client.nodes().nodes.contains(where: { $0.name == name && $0.liveness == "live" }) {
+                return worker
+            }
             try await Task.sleep(for: .milliseconds(50))
         }
         throw CommandLineFailure("bench_failed", "the worker did not come up; see \(folder)/\(name).log")
@@ -123,7 +127,8 @@ extension BenchCloud {
     func run(_ arguments: [String]) async throws -> Double {
         let watch = Stopwatch()
         let child = try ChildProcess(
-            [arguments[0], "--server", server] + arguments.dropFirst(), environment: environment, errors: FileHandle.nullDevice)
+            [arguments[0], "--server", server] + arguments.dropFirst(), environment: environment,
+            errors: FileHandle.nullDevice)
         for await _ in child.lines {}
         return watch.seconds
     }

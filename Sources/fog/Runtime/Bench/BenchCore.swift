@@ -28,7 +28,8 @@ struct BenchCore {
         client = try core.enrol(
             key: SigningKey.generate().publicKey, name: "bench", roles: [.client, .admin], account: nil, at: now)
         let document = try GrantDocument(
-            account: client.account, amount: .credits(10_000_000), time: now.wall, reason: "for the bench", signedBy: key)
+            account: client.account, amount: .credits(10_000_000), time: now.wall, reason: "for the bench",
+            signedBy: key)
         _ = try core.grant(document, by: client, at: now)
     }
 
@@ -79,7 +80,8 @@ struct BenchCore {
                 coordinator: key.publicKey, attempt: lease.attempt, node: worker.publicKey, profileDigest: .zero,
                 missingIsolation: [], inputDigest: lease.inputDigest, outputDigest: manifestDigest([]),
                 stdoutDigest: .zero, stderrDigest: .zero, exitCode: 0, signal: nil, outcome: .success,
-                usage: Usage(cpuNanoseconds: 1_000_000, wallNanoseconds: 1_000_000, peakBytes: 1 << 20, source: .cgroupV1),
+                usage: Usage(
+                    cpuNanoseconds: 1_000_000, wallNanoseconds: 1_000_000, peakBytes: 1 << 20, source: .cgroupV1),
                 priceBound: lease.priceBound)
             let signed = SignedReceipt(receipt, signedWith: worker)
             let report = AttemptReport(

@@ -1,5 +1,4 @@
 internal import FogAPI
-internal import Synchronization
 internal import FogCommandLine
 internal import FogCoordinator
 internal import FogCore
@@ -9,6 +8,7 @@ internal import FogLedger
 internal import FogStore
 internal import Logging
 internal import ServiceLifecycle
+internal import Synchronization
 
 /// A coordinator with its store, its content and its HTTP door, ready to be run.
 struct CoordinatorHost: Sendable {
@@ -46,7 +46,8 @@ struct CoordinatorHost: Sendable {
             find: { [directory = coordinator.directory] in directory.find($0) })
         let (fixed, bound) = (options.url, BoundAddress())
         let routes = Routes(
-            coordinator: coordinator, authentication: authentication, joining: Joining { fixed ?? bound.url }, name: options.name,
+            coordinator: coordinator, authentication: authentication, joining: Joining { fixed ?? bound.url },
+            name: options.name,
             version: FogVersion.current, clock: clock, logger: logger)
         let server = HTTPServer(
             endpoint: routes, address: options.address, logger: logger,

@@ -1,6 +1,6 @@
-internal import FogCoordinator
 internal import FogAPI
 internal import FogCommandLine
+internal import FogCoordinator
 internal import FogCore
 internal import FogHTTP
 internal import FogJobs

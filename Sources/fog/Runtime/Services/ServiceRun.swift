@@ -1,9 +1,9 @@
-internal import UnixSignals
 internal import FogCommandLine
 internal import FogCore
 internal import FogHTTP
 internal import Logging
 internal import ServiceLifecycle
+internal import UnixSignals
 
 /// Runs long-lived parts until SIGTERM or Ctrl-C lets them finish.
 enum ServiceRun {
