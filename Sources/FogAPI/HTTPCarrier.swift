@@ -1,6 +1,7 @@
 internal import AsyncHTTPClient
 package import FogCore
 package import FogNet
+internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 
@@ -122,6 +123,8 @@ package final class HTTPCarrier: Carrier {
         case is NIOTooManyBytesError:
             CarrierFailure("too_large", "the answer is larger than \(CarrierRequest.bodyLimit) bytes")
         case is HTTPClientError, is HTTPParserError: CarrierFailure("protocol", "\(base): \(error)")
+        case let error as IOError:
+            CarrierFailure("unreachable", "\(base) cannot be reached: \(String(cString: strerror(error.errnoCode)))")
         // Sockets, names and TLS: errors of layers below, each with its own types.
         default: CarrierFailure("unreachable", "\(base) cannot be reached, or closed the connection: \(error)")
         }

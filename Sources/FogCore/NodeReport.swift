@@ -18,6 +18,11 @@ package struct NodeReport: Hashable, Sendable, Codable {
     package var missingIsolation: [String]
     package var software: String
 
+    private enum CodingKeys: String, CodingKey {
+        case name, architecture, cpu, memory, disk, gpu, programs, labels, region, profiles, software
+        case missingIsolation = "missing_isolation"
+    }
+
     package init(
         name: String, architecture: String, cpu: Millicores, memory: ByteCount, disk: ByteCount, gpu: Int = 0,
         programs: [String: String] = [:], labels: [String] = [], region: String = "", profiles: [String] = ["default"],
@@ -65,6 +70,15 @@ package struct Allowance: Hashable, Sendable, Codable {
     package var slots: Int
     /// The most permissive sandbox profiles the owner allows; nil = any the machine can enforce.
     package var profileCeiling: [String]?
+
+    private enum CodingKeys: String, CodingKey {
+        case state, reason, slots
+        case resumesAt = "resumes_at"
+        case cpuCap = "cpu_cap"
+        case memoryCap = "memory_cap"
+        case bandwidthCap = "bandwidth_cap"
+        case profileCeiling = "profile_ceiling"
+    }
 
     package init(
         state: State, reason: String, resumesAt: Timestamp? = nil, cpuCap: Millicores, memoryCap: ByteCount,

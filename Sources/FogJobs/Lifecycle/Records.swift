@@ -203,6 +203,15 @@ package struct Usage: Hashable, Sendable, Codable {
     package var bytesOut: Int64
     package var source: Source
 
+    private enum CodingKeys: String, CodingKey {
+        case cpuNanoseconds = "cpu_ns"
+        case wallNanoseconds = "wall_ns"
+        case peakBytes = "peak_bytes"
+        case bytesIn = "in"
+        case bytesOut = "out"
+        case source
+    }
+
     package init(
         cpuNanoseconds: Int64, wallNanoseconds: Int64, peakBytes: Int64, bytesIn: Int64 = 0, bytesOut: Int64 = 0,
         source: Source
