@@ -18,6 +18,7 @@ struct StoredStateReader {
         state.principals = try await store.principals()
         state.ledger = try await store.ledgerState()
         state.eventSequence = try await store.lastEventSequence()
+        state.settings = try await store.settings()
         for job in state.jobs { state.results += try await results(of: job) }
         for task in state.tasks {
             guard let digest = task.checkpoint else { continue }

@@ -200,6 +200,7 @@ struct Bench {
         state.principals = try await store.principals()
         state.ledger = try await store.ledgerState()
         state.eventSequence = try await store.lastEventSequence()
+        state.settings = try await store.settings()
         return state
     }
 

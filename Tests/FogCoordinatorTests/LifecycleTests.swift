@@ -170,6 +170,35 @@ struct LifecycleTests {
         #expect(bench.core.nodes[node]?.row.probationUntil != nil)
     }
 
+    @Test("Who used how much is remembered across a restart, and half of it is forgotten in a half-life")
+    func sharesPersist() async throws {
+        var bench = try Bench()
+        let node = try bench.addNode("n1")
+        _ = try bench.submit()
+        let lease = try #require(bench.poll(node).first)
+        bench.pass(.seconds(100))
+        bench.finish(lease, on: node, cpu: .seconds(100))
+        bench.live(.seconds(35), beating: [node])
+        let before = bench.core.fairShare.usage(of: bench.client.account, at: bench.now.boot)
+        #expect(abs(before - 100) < 1)
+        bench.pass(bench.core.rules.usageHalfLife)
+        try await bench.restart()
+        let after = bench.core.fairShare.usage(of: bench.client.account, at: bench.now.boot)
+        #expect(abs(after - before / 2) < 0.5)
+    }
+
+    @Test("The pool's shape stands in the history when it changes")
+    func topology() async throws {
+        var bench = try Bench()
+        let node = try bench.addNode("n1", cores: 4)
+        bench.live(.seconds(20), beating: [node])
+        bench.live(.seconds(120))
+        let events = try await bench.store.events(after: 0, job: nil, limit: 1000).filter { $0.kind == "topology" }
+        #expect(events.map { $0.detail["live"] ?? "0" } == ["1", "0", "0"])
+        #expect(events.first?.detail["cpu"] == "4")
+        #expect(events.last?.detail["lost"] == "1")
+    }
+
     @Test("max_parallel bounds what is out; max_failures ends the rest")
     func arrayLimits() async throws {
         var bench = try Bench()

@@ -32,6 +32,10 @@ package struct CoordinatorCore: Sendable {
     var fresh: Set<AttemptID> = []
     /// Nodes for which there are orders since the last commit.
     var orderedNodes: Set<NodeID> = []
+    /// The last snapshot of the pool in the history, and when the next may be made.
+    var lastTopology: [String: String] = [:]
+    var nextTopology: TimeSpan = .zero
+    var nextShareSave: TimeSpan = .zero
     /// Nodes that may have a plan.
     var plannedNodes: Set<NodeID> = []
     /// The boot clock at the last tick, to notice the coordinator's own pauses.

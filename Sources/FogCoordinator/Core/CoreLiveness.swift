@@ -1,3 +1,4 @@
+internal import FogStore
 package import FogCore
 package import FogJobs
 
@@ -168,6 +169,46 @@ extension CoordinatorCore {
         for id in jobs.keys.sorted() {
             _ = withJob(id) { core, job in core.tick(&job, at: now) }
         }
+        noteTopology(at: now)
+        saveShares(at: now)
+    }
+
+    static let fairShareSetting = "fair_share"
+
+    /// Who used how much is kept now and then: it only decides who is next.
+    private mutating func saveShares(at now: Moment) {
+        guard fairShare.isChanged, now.boot >= nextShareSave else { return }
+        nextShareSave = now.boot + .seconds(30)
+        change.settings[Self.fairShareSetting] = fairShare.saved(at: now)
+        hasChange = true
+    }
+
+    /// A snapshot of the pool in the history whenever it has changed, at most one in ten seconds.
+    private mutating func noteTopology(at now: Moment) {
+        guard now.boot >= nextTopology else { return }
+        let snapshot = topology
+        guard snapshot != lastTopology else { return }
+        nextTopology = now.boot + .seconds(10)
+        lastTopology = snapshot
+        note("topology", at: now, detail: snapshot)
+    }
+
+    /// How many machines there are in each state, and what those offer that are live.
+    private var topology: [String: String] {
+        var counts: [String: Int] = [:]
+        var cpu = Millicores.zero
+        var memory = ByteCount.zero
+        for node in nodes.values {
+            counts[node.row.standing == .active ? node.liveness.rawValue : node.row.standing.rawValue, default: 0] += 1
+            guard node.liveness == .live, node.row.standing == .active else { continue }
+            cpu = cpu + node.row.report.cpu
+            memory = memory + node.row.report.memory
+        }
+        guard !counts.isEmpty else { return [:] }
+        var detail = counts.mapValues(String.init)
+        detail["cpu"] = cpu.description
+        detail["memory"] = memory.brief
+        return detail
     }
 
     private mutating func judge(_ id: NodeID, at now: Moment) {

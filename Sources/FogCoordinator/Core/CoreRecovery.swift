@@ -15,6 +15,7 @@ package struct StoredState: Sendable {
     package var principals: [Principal] = []
     package var ledger: LedgerProjection?
     package var eventSequence: UInt64 = 0
+    package var settings: [String: String] = [:]
 
     package init() {}
 }
@@ -42,6 +43,7 @@ extension CoordinatorCore {
         self.init(
             rules: rules, key: key, ledger: state.ledger.map { Ledger($0) } ?? Ledger(),
             eventSequence: state.eventSequence, seed: seed, at: now)
+        fairShare = FairShare(halfLife: rules.usageHalfLife, saved: state.settings[Self.fairShareSetting], at: now)
         for principal in state.principals.sorted(by: { ($0.enrolledAt, $0.name) < ($1.enrolledAt, $1.name) }) {
             principals[principal.key.id] = principal
             learnName(of: principal)

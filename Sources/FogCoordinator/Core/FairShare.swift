@@ -14,7 +14,40 @@ package struct FairShare: Sendable {
     private let halfLife: TimeSpan
     private var usage: [AccountID: Usage] = [:]
 
+    /// Whether something was added since ``saved(at:)``.
+    package private(set) var isChanged = false
+    /// Less than this is forgotten, in core-seconds.
+    private static let least = 0.1
+
     package init(halfLife: TimeSpan) { self.halfLife = halfLife }
+
+    /// What a coordinator that starts again goes on from: `{"at": TIME, "core_seconds": {ACCOUNT: NUMBER}}`.
+    package mutating func saved(at now: Moment) -> String {
+        isChanged = false
+        let members = usage.keys.sorted().compactMap { account -> JSON.Member? in
+            let left = usage(of: account, at: now.boot)
+            return left < Self.least ? nil : JSON.Member(account.description, .double(left))
+        }
+        return JSON.object(["at": .string(now.wall.description), "core_seconds": .object(members)]).compact
+    }
+
+    /// Text that does not read is as good as none: only who is next depends on it.
+    package init(halfLife: TimeSpan, saved text: String?, at now: Moment) {
+        self.init(halfLife: halfLife)
+        guard let text, let json = try? JSON(parsing: text), let at = json["at"]?.string.flatMap({ try? Timestamp($0) })
+        else { return }
+        let boot = now.boot - max(.zero, now.wall - at)
+        for member in json["core_seconds"]?.members ?? [] {
+            guard let account = try? AccountID(member.name) else { continue }
+            let seconds: Double? =
+                switch member.value {
+                case .double(let value): value
+                case .integer(let value): Double(value)
+                default: nil
+                }
+            if let seconds, seconds > 0 { usage[account] = Usage(coreSeconds: seconds, at: boot) }
+        }
+    }
 
     /// Core-seconds, of which half are forgotten in each half-life.
     package func usage(of account: AccountID, at boot: TimeSpan) -> Double {
@@ -24,6 +57,7 @@ package struct FairShare: Sendable {
 
     package mutating func add(coreSeconds: Double, to account: AccountID, at boot: TimeSpan) {
         usage[account] = Usage(coreSeconds: usage(of: account, at: boot) + coreSeconds, at: boot)
+        isChanged = true
     }
 
     /// A job's place among its account's: its priority, a point more for each aging step it has waited.
