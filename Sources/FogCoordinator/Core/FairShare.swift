@@ -60,9 +60,15 @@ package struct FairShare: Sendable {
         isChanged = true
     }
 
-    /// A job's place among its account's: its priority, a point more for each aging step it has waited.
-    package static func rank(priority: Int, waited: TimeSpan, agingStep: TimeSpan) -> Double {
-        Double(priority) + waited.seconds / max(0.001, agingStep.seconds)
+    /// A job's place among its account's: its class, its priority, a point more for each aging step it has waited.
+    package static func rank(priority: Int, sla: SLAClass = .b, waited: TimeSpan, agingStep: TimeSpan) -> Double {
+        let ahead: Double =
+            switch sla {
+            case .s: 200
+            case .a: 100
+            case .b: 0
+            }
+        return ahead + Double(priority) + waited.seconds / max(0.001, agingStep.seconds)
     }
 
     /// How many tasks each of some accounts may place in this round: equal parts of what is free, and what one leaves

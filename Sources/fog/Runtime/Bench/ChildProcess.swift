@@ -1,3 +1,4 @@
+import Dispatch
 internal import FogCommandLine
 import Foundation
 internal import Synchronization
@@ -37,7 +38,28 @@ final class ChildProcess: Sendable {
         self.lines = lines
         try process.run()
         pid = process.processIdentifier
+        Self.endWithUs(pid)
         self.process = Mutex(process)
+    }
+
+    private static let started = Mutex<(pids: [Int32], sources: [any DispatchSourceSignal])>(([], []))
+
+    /// A bench that is told to end takes what it started with it.
+    private static func endWithUs(_ pid: Int32) {
+        started.withLock { started in
+            started.pids.append(pid)
+            guard started.sources.isEmpty else { return }
+            started.sources = [SIGINT, SIGTERM].map { number in
+                signal(number, SIG_IGN)
+                let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+                source.setEventHandler {
+                    for pid in Self.started.withLock({ $0.pids }) { kill(pid, SIGTERM) }
+                    _exit(128 + number)
+                }
+                source.resume()
+                return source
+            }
+        }
     }
 
     /// Waits for a line that begins so; the rest of it.
