@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -151,6 +152,8 @@ int fog_timer_set(int timer, int64_t nanoseconds) {
     struct itimerspec when = {.it_value = {nanoseconds / 1000000000, nanoseconds % 1000000000}};
     return timerfd_settime(timer, 0, &when, NULL);
 }
+
+int64_t fog_attribute_bytes(int descriptor) { return flistxattr(descriptor, NULL, 0); }
 
 int64_t fog_boot_nanoseconds(void) {
     struct timespec time;

@@ -134,4 +134,6 @@ int fog_timer(void);
 // One shot after `nanoseconds` by CLOCK_BOOTTIME; 0 disarms.
 int fog_timer_set(int timer, int64_t nanoseconds);
 int64_t fog_boot_nanoseconds(void);
+// How many bytes the names of an open file's extended attributes take; below 0 where there are none to be had.
+int64_t fog_attribute_bytes(int descriptor);
 int fog_wait_status(pid_t pid, int *status, int no_hang);

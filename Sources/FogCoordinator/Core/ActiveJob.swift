@@ -88,8 +88,8 @@ package struct LiveAttempt: Sendable {
     /// The node was lost: the token stays current until the task is granted again.
     package var isOrphan = false
     package var cancelWanted = false
-    /// Heartbeats in a row that did not name it.
-    package var missedBeats = 0
+    /// Since when its worker's heartbeats do not name it, by the boot clock.
+    package var missingSince: TimeSpan?
     /// Content that its worker may read while the lease lives.
     package var readable: Set<Digest> = []
 

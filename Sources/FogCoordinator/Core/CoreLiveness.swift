@@ -107,16 +107,21 @@ extension CoordinatorCore {
         return answer
     }
 
-    /// A lease that its worker leaves out twice never arrived there, or died unseen: it ends, and the task goes on.
+    /// A lease that its worker leaves out for a whole heartbeat period never arrived there, or died unseen: it ends, and
+    /// the task goes on. (Shorter, it may be on its way in the answer to a poll.) A worker that takes no more work will
+    /// not get it either.
     private mutating func dropUnlisted(by id: NodeID, listed: Set<AttemptID>, at now: Moment) {
+        let isClosed = nodes[id]?.allowance?.state == .closed
         for attempt in (nodes[id]?.leases ?? []).sorted() where !listed.contains(attempt) {
             let number = attempt.task.number
-            let missed: Int =
+            let since: TimeSpan? =
                 withJob(attempt.task.job) { _, job in
-                    job.tasks[number]?.attempt?.missedBeats += 1
-                    return job.tasks[number]?.attempt?.missedBeats ?? 0
-                } ?? 0
-            if missed >= 2 { endLost(attempt, as: .leaseExpired, detail: "its worker does not hold it", at: now) }
+                    let known = job.tasks[number]?.attempt?.missingSince
+                    if known == nil { job.tasks[number]?.attempt?.missingSince = now.boot }
+                    return known
+                } ?? nil
+            guard isClosed || (since.map { now.boot - $0 >= rules.heartbeatEvery } ?? false) else { continue }
+            endLost(attempt, as: .leaseExpired, detail: "its worker does not hold it", at: now)
         }
     }
 
@@ -145,7 +150,7 @@ extension CoordinatorCore {
             !attempt.isOrphan
         else { return nil }
         job.tasks[number]?.attempt?.state = item.state
-        job.tasks[number]?.attempt?.missedBeats = 0
+        job.tasks[number]?.attempt?.missingSince = nil
         if job.tasks[number]?.record.state == .leased, item.state == .running || item.state == .suspended {
             move(number, of: &job, to: .running, at: now)
             saveProgress(of: job)

@@ -10,11 +10,11 @@ struct AttemptPlace: Sendable {
     /// What outlives the work folder: long logs, outputs to be uploaded, the report if it has to wait.
     let spool: String
 
-    init(_ attempt: AttemptID, _ configuration: WorkerConfiguration) {
-        let name = attempt.description
-        work = configuration.workFolder + "/" + name
+    /// - Parameter slot: where it runs; the tasks of a slot come one after another, so that the folder may be the same.
+    init(_ attempt: AttemptID, slot: Int, _ configuration: WorkerConfiguration) {
+        work = configuration.workFolder + "/slot-\(slot)"
         inputTree = work + ".inputs"
-        spool = configuration.spoolFolder + "/" + name
+        spool = configuration.spoolFolder + "/" + attempt.description
     }
 
     /// Copies of a running task's checkpoint on their way to the coordinator.

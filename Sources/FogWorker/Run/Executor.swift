@@ -14,6 +14,7 @@ struct Executor: Sendable {
     let pump: LogPump
     let processors: ProcessorPool
     let spool: Spool
+    let shelf = WorkShelf()
     let logger: Logger
 
     /// Outputs of one task; more belong into an archive.
@@ -22,7 +23,7 @@ struct Executor: Sendable {
     /// The report of the attempt, its content sent where that was possible at once; nil when the lease was not ours any
     /// more.
     func run(_ lease: Lease, slot index: Int, for agent: WorkerAgent) async -> FinishedAttempt? {
-        var run = AttemptRun(lease: lease, place: AttemptPlace(lease.attempt, configuration))
+        var run = AttemptRun(lease: lease, place: AttemptPlace(lease.attempt, slot: index, configuration))
         await perform(&run, slot: index, for: agent)
         guard let finished = await conclude(&run, for: agent) else {
             await clear(run, keepingSpool: false)
@@ -40,7 +41,7 @@ struct Executor: Sendable {
             let profile = try await agent.allowed(try profiles.profile(named: lease.profile))
             run.profile = profile
             run.hasFolder = true
-            try run.place.make()
+            if !shelf.take(run.place.work) { try run.place.make() }
             run.staged = try await stage(lease, run.place)
             if !profile.isolated { try await layOut(&run) }
             let output = try LogCapture(
@@ -194,7 +195,7 @@ struct Executor: Sendable {
                 coordinator: coordinator, attempt: lease.attempt, node: client.key.publicKey,
                 profileDigest: run.profile?.digest ?? .zero, missingIsolation: run.result?.missing ?? [],
                 inputDigest: LeaseInput.digest(of: lease.inputs), outputDigest: manifestDigest(run.outputs.files),
-                stdoutDigest: digests[0], stderrDigest: digests[1], exitCode: run.result?.exitCode,
+                stdoutDigest: digests[0], stderrDigest: digests[1], exitCode: run.exitCode,
                 signal: run.result?.signal, outcome: run.outcome, usage: run.usage, priceBound: lease.priceBound),
             signedWith: client.key)
         var report = AttemptReport(
@@ -236,7 +237,7 @@ struct Executor: Sendable {
     /// A report for a lease that never ran.
     func unrun(_ lease: Lease, _ outcome: Outcome, _ detail: String, coordinator: PublicKey?) async -> FinishedAttempt?
     {
-        var run = AttemptRun(lease: lease, place: AttemptPlace(lease.attempt, configuration))
+        var run = AttemptRun(lease: lease, place: AttemptPlace(lease.attempt, slot: 0, configuration))
         (run.outcome, run.detail) = (outcome, detail)
         return await finished(run, coordinator: coordinator)
     }
@@ -279,9 +280,7 @@ struct Executor: Sendable {
         if !run.staged.keys.isEmpty { await staging.release(run.staged) }
         let (place, hadTree) = (run.place, run.staged.hasTree)
         if run.hasFolder {
-            if run.lease.inputs.isEmpty && run.lease.outputs.isEmpty && run.outcome == .success {
-                place.clearWork(hadTree: false)
-            } else {
+            if hadTree || !shelf.keep(place) {
                 _ = try? await Disk.offload { () throws(WorkerFailure) in place.clearWork(hadTree: hadTree) }
             }
         }
@@ -314,6 +313,12 @@ struct AttemptRun {
     init(lease: Lease, place: AttemptPlace) {
         self.lease = lease
         self.place = place
+    }
+
+    /// Also of a program that could not be started: 126 or 127, as shells have it.
+    var exitCode: Int? {
+        guard let result else { return nil }
+        return result.exitCode ?? (outcome == .exitNonzero ? result.shellCode : nil)
     }
 
     var usage: Usage {

@@ -11,6 +11,8 @@ struct HeldAttempt {
     let arrivedAt: TimeSpan
     /// When its program started.
     var startedAt: TimeSpan?
+    /// The coordinator was told that it runs.
+    var isTold = false
     /// The slot that runs its program, while it does.
     var slot: (index: Int, sandbox: SandboxSlot)?
     var place: AttemptPlace?

@@ -42,13 +42,19 @@ enum OutcomeReading {
         return (.exitNonzero, "exit code \(code) says a checkpoint was taken, but FOG_CHECKPOINT_DIR is empty")
     }
 
-    /// A program of the machine that is not there, or a file of the job whose interpreter is not, is the machine's
-    /// fault: another may have it. A name below the work folder that the job did not bring, or brought without the
-    /// execute bit, is missing everywhere.
+    /// A file of the job whose interpreter or library is missing, or that is of another kind of machine, is this
+    /// machine's fault: another may run it. A program that the job did not bring is the job's: it asks for machines
+    /// that have it by `requires`, and a mistyped name is nowhere.
     private static func unlaunched(_ lease: Lease, _ words: String) -> (Outcome, String?) {
         let program = lease.arguments.first ?? ""
-        let detail = "the program `\(program.prefix(200))` \(words)"
-        guard program.contains("/"), let name = nameBelowWork(program) else { return (.launchFailed, detail) }
+        var detail = "the program `\(program.prefix(200))` \(words)"
+        guard program.contains("/"), let name = nameBelowWork(program) else {
+            let bare = program.split(separator: "/").last.map(String.init) ?? program
+            if ProgramProbe.known.contains(where: { $0.name == bare }) {
+                detail += "; `requires: [\(bare)]` finds a machine that has it"
+            }
+            return (.exitNonzero, detail)
+        }
         let isBrought = lease.inputs.contains { $0.name == name && $0.executable }
         return isBrought ? (.launchFailed, detail) : (.exitNonzero, detail)
     }

@@ -166,9 +166,9 @@ extension WorkerAgent {
         await waitUntil(atMost: Self.lastDelivery) { self.undelivered.isEmpty }
         decision.allowance.state = .closed
         decision.allowance.reason = "the worker was stopped"
-        // Twice, because a lease that its worker leaves out twice counts as never having arrived: one may have been
-        // granted to the poll that is about to be cut off.
-        for _ in 0..<2 { try? await beat() }
+        // One may have been granted to the poll that is about to be cut off: a closed worker that leaves it out gives
+        // it back.
+        try? await beat()
     }
 
     private func waitUntil(atMost span: TimeSpan, _ condition: () -> Bool) async {

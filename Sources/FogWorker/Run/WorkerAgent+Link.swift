@@ -10,15 +10,24 @@ extension WorkerAgent {
     /// A slot's queue of short tasks should last so long, in milliseconds: about as long as fetching more may take.
     static let prefetchMilliseconds = 250.0
     static let longestBackoff = TimeSpan.seconds(60)
+    /// Between two heartbeats that listen.
+    static let leastPause = TimeSpan.milliseconds(100)
+    /// A task that still runs after this long is told of, so that people see it running.
+    static let tellRunningAfter = TimeSpan.milliseconds(300)
 
     // MARK: Hello and heartbeats
 
-    /// Says hello whenever that is needed, and a heartbeat as often as the coordinator wants it.
+    /// Says hello whenever that is needed, and a heartbeat at once when something has changed here.
     func keepLink() async throws -> Bool {
         var failures = 0
         while !Task.isCancelled, phase != .stopped {
             do {
-                if needsHello { try await sayHello() } else { try await beat() }
+                if needsHello {
+                    try await sayHello()
+                    listenWake.signal()
+                } else {
+                    try await beat()
+                }
                 failures = 0
             } catch {
                 failures += 1
@@ -30,10 +39,37 @@ extension WorkerAgent {
                     metadata: ["error": "\(refusal.words)", "silent_for": "\(silence.brief)"])
             }
             if needsHello, failures == 0 { continue }
+            guard failures > 0 else {
+                await linkWake.wait()
+                continue
+            }
             let every = terms?.heartbeatEvery ?? .seconds(10)
             var generator = SystemRandomNumberGenerator()
             let backoff = configuration.retry.wait(afterFailures: failures, using: &generator)
-            await linkWake.wait(atMost: failures == 0 ? every : min(backoff, needsHello ? Self.longestBackoff : every))
+            await linkWake.wait(atMost: min(backoff, needsHello ? Self.longestBackoff : every))
+        }
+        return false
+    }
+
+    /// Always has a heartbeat at the coordinator, which answers it when it has an order or when the next is due: the
+    /// renewal of all leases, and the way on which orders come at once.
+    func keepListening() async -> Bool {
+        while !Task.isCancelled, phase != .stopped {
+            guard let terms, !needsHello else {
+                await listenWake.wait()
+                continue
+            }
+            let before = client.clock.sinceBoot
+            do {
+                try await beat(waiting: terms.heartbeatEvery)
+                // An answer that comes early gave an order; one that keeps coming early must not make a storm.
+                let left = Self.leastPause - (client.clock.sinceBoot - before)
+                if left > .zero { await listenWake.wait(atMost: left) }
+            } catch {
+                // The other loop tries again, finds out whether a hello is wanted, and tells what went wrong.
+                linkWake.signal()
+                await listenWake.wait(atMost: terms.heartbeatEvery)
+            }
         }
         return false
     }
@@ -64,13 +100,14 @@ extension WorkerAgent {
         pollWake.signal()
     }
 
-    func beat() async throws {
+    func beat(waiting wait: TimeSpan? = nil) async throws {
         let items =
             held.values.map { Heartbeat.Item(attempt: $0.lease.attempt, state: $0.state) }
             + undelivered.keys.map { Heartbeat.Item(attempt: $0, state: .uploading) }
-        let answer = try await client.heartbeat(Heartbeat(allowance: decision.allowance, attempts: items))
+        let answer = try await client.heartbeat(Heartbeat(allowance: decision.allowance, attempts: items, wait: wait))
         guard !answer.helloWanted else {
             needsHello = true
+            linkWake.signal()
             return
         }
         lastAnswered = client.clock.sinceBoot

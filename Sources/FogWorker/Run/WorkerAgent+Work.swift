@@ -155,6 +155,10 @@ extension WorkerAgent {
             } else if attempt.wish != nil {
                 await terminate(id)
             } else if let started = attempt.startedAt, attempt.slot != nil {
+                if !attempt.isTold, now - started >= Self.tellRunningAfter {
+                    held[id]?.isTold = true
+                    linkWake.signal()
+                }
                 if attempt.companion == nil, now - started >= configuration.logInterval { accompany(id) }
                 if decision.allowance.state == .frozen, attempt.state == .running { await freeze(id) }
             }

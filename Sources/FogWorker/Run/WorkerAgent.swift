@@ -24,6 +24,7 @@ package actor WorkerAgent: Service {
     nonisolated let incarnation = Base32.encode(SecureRandom.bytes(16))
 
     nonisolated let linkWake = Wake()
+    nonisolated let listenWake = Wake()
     nonisolated let pollWake = Wake()
     nonisolated let deliveryWake = Wake()
     nonisolated let drainWake = Wake()
@@ -137,6 +138,7 @@ package actor WorkerAgent: Service {
     private func work() async throws {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask { try await self.keepLink() }
+            group.addTask { await self.keepListening() }
             group.addTask { await self.obey() }
             group.addTask { await self.keepPolling() }
             group.addTask { await self.keepDelivering() }
