@@ -117,9 +117,9 @@ struct RunCommand: SessionCommand {
         guard job.state != .cancelled else {
             return "job \(job.id.short) was cancelled: \(DisplayText.clean(job.cancelReason ?? "no reason given"))"
         }
-        guard let attempt, let outcome = attempt.outcome, outcome != .success, outcome != .exitNonzero else {
-            return nil
-        }
+        guard let attempt, let outcome = attempt.outcome, outcome != .success else { return nil }
+        // The program's own exit code says it all, unless there is more to say.
+        guard outcome != .exitNonzero || attempt.detail != nil else { return nil }
         let detail = attempt.detail.map { ": \(DisplayText.clean($0))" } ?? ""
         return "\(outcome.rawValue) on \(DisplayText.clean(attempt.nodeName ?? attempt.node.short))\(detail)"
     }
