@@ -16,6 +16,13 @@ package enum Disk {
         return try LocalFile.read(path, limit: smallFile)
     }
 
+    /// The same path from the root, for a process that stands elsewhere.
+    package static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let current = getcwd(nil, 0) else { return path }
+        defer { free(current) }
+        return "\(String(cString: current))/\(path)"
+    }
+
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// What is there, links followed; nil when nothing is.

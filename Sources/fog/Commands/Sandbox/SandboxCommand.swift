@@ -107,7 +107,8 @@ struct SandboxRun: SessionCommand {
         if let cpu { resources.cpu = try Self.millicores(cpu) }
         resources.pids = pids
         var task = SandboxTask(
-            arguments: command, environment: try variables(), workFolder: work, inputs: try input.map(Self.input),
+            arguments: command, environment: try variables(), workFolder: Disk.absolute(work),
+            inputs: try input.map(Self.input),
             resources: resources, killGrace: try TimeSpan(killGrace))
         task.allowUnsafe = allowUnsafe
         task.standardInput = STDIN_FILENO
@@ -129,9 +130,11 @@ struct SandboxRun: SessionCommand {
 
     private static func input(_ text: String) throws -> SandboxInput {
         if let equals = text.firstIndex(of: "="), !Disk.exists(text) {
-            return SandboxInput(hostPath: String(text[text.index(after: equals)...]), name: String(text[..<equals]))
+            return SandboxInput(
+                hostPath: Disk.absolute(String(text[text.index(after: equals)...])), name: String(text[..<equals]))
         }
-        return SandboxInput(hostPath: text, name: text.split(separator: "/").last.map(String.init) ?? "")
+        return SandboxInput(
+            hostPath: Disk.absolute(text), name: text.split(separator: "/").last.map(String.init) ?? "")
     }
 
     private static func millicores(_ text: String) throws -> Millicores {
