@@ -126,6 +126,7 @@ let package = Package(
         test("FogStoreTests", ["FogCore", "FogJobs", "FogLedger", "FogStore", "FogTestSupport", "CFogSQLite"]),
         test("FogManifestFileTests", ["FogCore", "FogJobs", "FogManifestFile"]),
         test("FogAPITests", ["FogCore", "FogNet", "FogAPI"], exclude: ["Vectors"]),
+        test("FogWorkerTests", ["FogCore", "FogJobs", "FogSandbox", "FogWorker"]),
         test("EndToEndTests", []),
         test("FogCommandTests", ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogCommandLine"]),
         test(
