@@ -1,66 +1,67 @@
-internal import FogCore
+package import FogCore
 internal import FogJobs
 package import FogLedger
 package import FogStore
-import Synchronization
 
-/// Feeds a stored log to the audit: on a live coordinator or on a database file alike.
+/// Audits a stored ledger: on a live coordinator or on a database file alike.
 package struct LedgerAuditor: Sendable {
     private let store: any Store
-    private static let page = 2000
+    private let coordinator: PublicKey?
+    /// Records between two words about how far it is.
+    private static let stride: UInt64 = 2000
 
-    package init(store: any Store) { self.store = store }
+    /// - Parameter coordinator: the key that must have signed the grants and that the receipts must name; nil when the
+    ///   ledger itself has to say which it is.
+    package init(store: any Store, coordinator: PublicKey? = nil) {
+        self.store = store
+        self.coordinator = coordinator
+    }
 
+    /// Everything is read as it was at one moment, so that what is committed meanwhile is neither missed nor surplus.
+    ///
     /// - Parameter progress: called with the number of records checked so far.
-    package func run(progress: @Sendable (UInt64) -> Void = { _ in }) async throws -> AuditReport {
-        let stored = try await store.ledgerProjection()
-        let documents = EvidencePage()
-        var audit = Audit(
-            sources: Audit.Sources(evidence: { documents.find($0) }, verify: Self.mistake(in:of:)))
-        var next: UInt64 = 0
-        while true {
-            let page = try await store.ledgerRecords(from: next, limit: Self.page)
-            if page.isEmpty { break }
-            try await documents.load(for: page, from: store)
-            for row in page { audit.feed(sequence: row.sequence, bytes: row.bytes, hash: row.hash) }
-            next = (page.last?.sequence ?? next) + 1
-            progress(next)
+    package func run(progress: @escaping @Sendable (UInt64) -> Void = { _ in }) async throws -> AuditReport {
+        let coordinator = coordinator
+        return try await store.readEconomy { economy in
+            let work = try Self.workUnderWay(economy)
+            var audit = Audit(
+                coordinator: coordinator,
+                sources: Audit.Sources(
+                    document: { try economy.document($0) }, receipt: Self.claim, isOver: { !work.contains($0) }))
+            for complaint in try economy.complaints() { audit.take(complaint: complaint) }
+            for table in EconomyTable.allCases {
+                try economy.rows(of: table) { row in
+                    try audit.take(row)
+                    if case .record(let sequence, _, _) = row, (sequence &+ 1) % Self.stride == 0 {
+                        progress(sequence &+ 1)
+                    }
+                }
+            }
+            try economy.receipts { try audit.require(document: $1, of: $0) }
+            return audit.report()
         }
-        let empty = LedgerProjection(accounts: [], pendings: [], keys: [], head: .empty(origin: .zero))
-        return audit.report(comparing: stored ?? empty)
     }
 
-    /// What is wrong with a receipt as the evidence of a record; nil when it holds.
-    private static func mistake(in document: EvidenceDocument, of record: LedgerRecord) -> String? {
-        guard document.kind == .receipt else { return "evidence of kind \(document.kind) cannot be read" }
-        do {
+    /// What the ledger calls the jobs and attempts that may still have money reserved. Everything else is over: settled,
+    /// pruned, or never there.
+    private static func workUnderWay(_ economy: any EconomyReader) throws -> Set<SubjectID> {
+        var subjects = Set(try economy.openJobs().map { CoordinatorCore.subject(of: $0) })
+        for attempt in try economy.openAttempts() { subjects.insert(CoordinatorCore.subject(of: attempt)) }
+        return subjects
+    }
+
+    private static func claim(of document: EvidenceDocument) throws(LedgerFailure) -> ReceiptClaim {
+        guard document.kind == .receipt else {
+            throw LedgerFailure("bad_evidence", "evidence of kind \(document.kind), which nothing here writes")
+        }
+        do throws(CoreFailure) {
             let receipt = try SignedReceipt(bytes: document.bytes).receipt
-            guard record.subject == CoordinatorCore.subject(of: receipt.attempt) else {
-                return "the receipt is of another attempt"
-            }
-            if let amount = record.transfer?.amount, amount > receipt.priceBound {
-                return "paid \(amount), the receipt's bound is \(receipt.priceBound)"
-            }
-            return nil
+            return ReceiptClaim(
+                subject: CoordinatorCore.subject(of: receipt.attempt), worker: receipt.node,
+                coordinator: receipt.coordinator, bound: receipt.priceBound)
         } catch {
-            return "\(error)"
+            throw LedgerFailure("bad_evidence", error.message)
         }
-    }
-}
-
-/// The documents that one page of records cites: loaded ahead, since the audit itself does not wait.
-private final class EvidencePage: Sendable {
-    private let documents = Mutex<[Digest: EvidenceDocument]>([:])
-
-    func find(_ digest: Digest) -> EvidenceDocument? { documents.withLock { $0[digest] } }
-
-    func load(for page: [StoredLedgerRecord], from store: any Store) async throws {
-        var found: [Digest: EvidenceDocument] = [:]
-        for row in page {
-            guard let record = try? LedgerRecord(decoding: row.bytes), record.evidence != .zero else { continue }
-            found[record.evidence] = try await store.evidence(record.evidence)
-        }
-        documents.withLock { $0 = found }
     }
 }
 

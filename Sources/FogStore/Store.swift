@@ -63,14 +63,16 @@ package protocol Store: Sendable {
     /// Whether a post was made for a subject.
     func isPaid(_ subject: SubjectID) async throws(StoreFailure) -> Bool
     func account(_ id: AccountID) async throws(StoreFailure) -> Account?
-    /// In order of sequence.
-    func ledgerRecords(from sequence: UInt64, limit: Int) async throws(StoreFailure) -> [StoredLedgerRecord]
     /// Records that name the account, newest first.
     func ledgerRecords(of account: AccountID, before sequence: UInt64?, limit: Int) async throws(StoreFailure)
         -> [StoredLedgerRecord]
     func evidence(_ digest: Digest) async throws(StoreFailure) -> EvidenceDocument?
-    /// Every row of the ledger's projections, sorted, for the audit to compare. Nil while the log is empty.
-    func ledgerProjection() async throws(StoreFailure) -> LedgerProjection?
+    /// Reads the economy whole and as it was at one moment, whatever is committed meanwhile: for the audit.
+    ///
+    /// - Parameter body: runs at once, away from the caller; what it throws comes back as a ``StoreFailure``.
+    func readEconomy<Answer: Sendable>(
+        _ body: @escaping @Sendable (any EconomyReader) throws -> Answer
+    ) async throws(StoreFailure) -> Answer
 
     // MARK: Housekeeping
 
@@ -79,6 +81,22 @@ package protocol Store: Sendable {
     func prune(endedBefore: Timestamp, unusedBefore: Timestamp, limit: Int) async throws(StoreFailure) -> [Digest]
     /// A consistent copy of the whole store.
     func backup(to path: String) async throws(StoreFailure)
+}
+
+/// Everything that the audit vouches for, and what it must know besides, at one moment.
+package protocol EconomyReader {
+    /// Every row of a table, in the order of its key (documents in any order). What does not read is a row too.
+    func rows(of table: EconomyTable, _ body: (EconomyRow) throws -> Void) throws
+    /// - Throws: ``LedgerFailure`` when the row is there and does not read.
+    func document(_ digest: Digest) throws -> EvidenceDocument?
+    /// Jobs that are not settled.
+    func openJobs() throws -> [JobID]
+    /// Attempts without an end.
+    func openAttempts() throws -> [AttemptID]
+    /// The digests of the receipts that attempts name.
+    func receipts(_ body: (AttemptID, Digest) throws -> Void) throws
+    /// What the store itself finds wrong: damage, a table, index or trigger that is missing or is not its own.
+    func complaints() throws -> [String]
 }
 
 /// A job and the canonical document it was made from.

@@ -1,6 +1,7 @@
 import FogCore
 import FogJobs
 import FogLedger
+import FogTestSupport
 import Foundation
 import Testing
 
@@ -153,7 +154,9 @@ struct AuditedBooks {
     }
 
     func records() async throws -> [LedgerRecord] {
-        try await store.ledgerRecords(from: 0, limit: .max).map { try LedgerRecord(decoding: $0.bytes) }
+        try await store.rows(of: .records).compactMap { row in
+            if case .record(_, let bytes, _) = row { try LedgerRecord(decoding: bytes) } else { nil }
+        }
     }
 
     /// The rows of a query, each column as SQLite writes it in a statement.
@@ -208,9 +211,8 @@ struct AuditedBooks {
     }
 
     func insert(_ document: EvidenceDocument) async throws {
-        try await tamper([
-            "INSERT INTO evidence_documents VALUES (\(document.digest.sql), \(document.kind.rawValue), \(document.bytes.sql))"
-        ])
+        let values = "\(document.digest.sql), \(document.kind.rawValue), \(document.bytes.sql)"
+        try await tamper(["INSERT INTO evidence_documents VALUES (\(values))"])
     }
 }
 
@@ -226,14 +228,22 @@ extension Identifier {
     var sql: String { bytes.sql }
 }
 
+extension LedgerRecord.Body {
+    /// Another transfer with the same counters after it.
+    func with(_ transfer: Transfer) -> Self? {
+        guard case .transfer(_, let debitAfter, let creditAfter) = self else { return nil }
+        return .transfer(transfer, debitAfter: debitAfter, creditAfter: creditAfter)
+    }
+}
+
 extension LedgerRecord {
     func with(
-        sequence: UInt64? = nil, time: Timestamp? = nil, previous: Digest? = nil, evidence: Digest? = nil,
-        body: Body? = nil
+        sequence: UInt64? = nil, time: Timestamp? = nil, previous: Digest? = nil, subject: SubjectID? = nil,
+        evidence: Digest? = nil, body: Body? = nil
     ) -> LedgerRecord {
         LedgerRecord(
             sequence: sequence ?? self.sequence, time: time ?? self.time, previous: previous ?? self.previous,
-            salt: salt, subject: subject, evidence: evidence ?? self.evidence, authorisation: authorisation,
-            body: body ?? self.body, following: following)
+            salt: salt, subject: subject ?? self.subject, evidence: evidence ?? self.evidence,
+            authorisation: authorisation, body: body ?? self.body, following: following)
     }
 }

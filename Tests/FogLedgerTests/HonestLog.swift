@@ -12,9 +12,9 @@ struct HonestLog {
         var random = SeededGenerator(seed: seed ^ 0xf06)
         let payers = try (0..<3).map { _ in try fixture.funded(.credits(50)) }
         let payees = (0..<4).map { _ in fixture.account() }
-        fixture.apply(
-            .enrol(KeyEnrolment(key: fixture.key.publicKey, roles: [.worker, .client], owner: payers[0])))
-        fixture.apply(.setRoles(fixture.key.publicKey.id, [.worker]))
+        let client = try SigningKey(seed: [UInt8](repeating: 9, count: 32)).publicKey
+        fixture.apply(.enrol(KeyEnrolment(key: client, roles: [.worker, .client], owner: payers[0])))
+        fixture.apply(.setRoles(client.id, [.client]))
         var job = 0
         while fixture.rows.count < 280 {
             job += 1
@@ -51,8 +51,8 @@ struct HonestLog {
                     fixture.apply(Settlement.release(charge, at: fixture.clock, in: fixture.ledger))
                 default:
                     let used = micro(price == 0 ? 0 : Int64(random.next() % UInt64(price + 200)))
-                    fixture.apply(
-                        Settlement.pay(charge, metered: used, evidence: fixture.receipt(for: charge.subject)))
+                    let receipt = try fixture.receipt(for: charge.subject, by: charge.payee)
+                    fixture.apply(Settlement.pay(charge, metered: used, evidence: receipt))
                     // Late ends are voided: what is still open when its time is over.
                     fixture.apply(Settlement.release(charge, at: fixture.clock, in: fixture.ledger))
                 }
@@ -76,28 +76,22 @@ struct HonestLog {
         }
     }
 
-    func projection(headOf rows: [StoredRow]) -> LedgerProjection {
-        var projection = fixture.projection
-        if let last = rows.last, let record = try? LedgerRecord(decoding: last.bytes) {
-            projection.head = LedgerHead(count: UInt64(rows.count), hash: last.hash, time: record.time)
-        }
-        return projection
-    }
-
     /// The audit of a log to which a transfer was added at the end, with counters and projections made to fit.
-    func audit(inserting record: LedgerRecord) -> AuditReport {
+    func audit(inserting record: LedgerRecord) throws -> AuditReport {
         guard let transfer = record.transfer, var debit = fixture.found(transfer.debit),
             var credit = fixture.found(transfer.credit)
-        else { return fixture.audit() }
+        else { return try fixture.audit() }
         debit.counters.debitsPosted += transfer.amount.micro
         credit.counters.creditsPosted += transfer.amount.micro
         let added = record.with(
             rawBody: .transfer(transfer, debitAfter: debit.counters, creditAfter: credit.counters)
         ).with(sequence: UInt64(records.count)).with(time: fixture.clock + .days(1)).with(following: 0)
         let rows = chained(records + [added])
-        var projection = projection(headOf: rows)
+        var projection = fixture.projection
         projection.accounts = projection.accounts.map { $0.id == debit.id ? debit : $0.id == credit.id ? credit : $0 }
-        return fixture.audit(rows, projection: projection)
+        var tables = fixture.tables
+        tables.append(.transfer(transfer.id, sequence: added.sequence, resolution: nil))
+        return try fixture.audit(rows, projection: projection, tables: tables)
     }
 }
 

@@ -11,8 +11,13 @@ final class LedgerFixture {
     var closed: [AccountID: Account] = [:]
     var paid: Set<SubjectID> = []
     var documents: [Digest: EvidenceDocument] = [:]
+    /// Kept with the record that cites them, or not at all.
+    var drafts: [Digest: EvidenceDocument] = [:]
     var over: Set<SubjectID> = []
+    /// The coordinator's: it signs grants, and receipts name it.
     let key: SigningKey
+    private var lines: [TransferID: (sequence: UInt64, resolution: TransferKind?)] = [:]
+    private var workers: [AccountID: SigningKey] = [:]
 
     init(seed: UInt64 = 1, system: Bool = true) throws {
         ledger = Ledger(origin: Digest.sha256(Array("fog-test".utf8)))
@@ -44,12 +49,15 @@ final class LedgerFixture {
     func keep(_ change: LedgerChange) {
         rows += change.rows
         for row in change.rows {
+            if let draft = drafts[row.record.evidence] { documents[row.record.evidence] = draft }
             guard let known = KnownTransfer(row.record) else { continue }
             transfers[known.transfer.id] = known
+            lines[known.transfer.id] = (row.record.sequence, nil)
             if known.transfer.kind == .post, known.subject != .none { paid.insert(known.subject) }
         }
         for end in change.pendingResolved {
             guard let known = transfers[end.pending] else { continue }
+            lines[end.pending]?.resolution = end.kind
             transfers[end.pending] = KnownTransfer(
                 transfer: known.transfer, subject: known.subject, evidence: known.evidence, resolution: end.kind)
         }
@@ -74,7 +82,7 @@ final class LedgerFixture {
     func grant(_ amount: Credits, to account: AccountID) throws -> LedgerOutcome {
         let grant = try GrantDocument(
             account: account, amount: amount, time: clock, reason: "for the test", signedBy: key)
-        documents[grant.document.digest] = grant.document
+        drafts[grant.document.digest] = grant.document
         clock = clock + .milliseconds(1)
         return apply([grant.entry()])
     }
@@ -85,11 +93,31 @@ final class LedgerFixture {
         return id
     }
 
-    /// Some receipt; the last 16 bytes name the subject it speaks of.
-    func receipt(for subject: SubjectID) -> Digest {
-        let document = EvidenceDocument(kind: .receipt, bytes: Array("receipt ".utf8) + subject.bytes)
-        documents[document.digest] = document
+    /// The key of a node of an account, made from the account's id.
+    func worker(of owner: AccountID) throws -> SigningKey {
+        if let known = workers[owner] { return known }
+        let key = try SigningKey(seed: Digest.blake2b(owner.bytes).bytes)
+        workers[owner] = key
+        return key
+    }
+
+    func enrolment(of owner: AccountID) throws -> KeyEnrolment {
+        KeyEnrolment(key: try worker(of: owner).publicKey, roles: [.worker], owner: owner)
+    }
+
+    /// A receipt by a node of the payee, which is enrolled when it has none.
+    func receipt(for subject: SubjectID, by payee: AccountID) throws -> Digest {
+        let enrolment = try enrolment(of: payee)
+        if ledger.key(enrolment.key.id) == nil { apply(.enrol(enrolment)) }
+        let document = TestReceipt(subject: subject, worker: enrolment.key, coordinator: key.publicKey).document
+        drafts[document.digest] = document
         return document.digest
+    }
+
+    /// A document that lies there, cited or not.
+    func keep(_ receipt: TestReceipt) -> Digest {
+        documents[receipt.document.digest] = receipt.document
+        return receipt.document.digest
     }
 
     func found(_ id: AccountID) -> Account? { ledger.account(id) ?? closed[id] }
@@ -104,17 +132,28 @@ final class LedgerFixture {
 
     var sources: Audit.Sources {
         Audit.Sources(
-            evidence: { self.documents[$0] },
-            verify: { document, record in
-                document.bytes.suffix(16) == record.subject.bytes[...] ? nil : "a receipt of another subject"
-            },
-            isOver: { self.over.contains($0) })
+            document: { self.documents[$0] }, receipt: TestReceipt.claim, isOver: { self.over.contains($0) })
     }
 
-    func audit(_ rows: [StoredRow]? = nil, projection: LedgerProjection? = nil) -> AuditReport {
-        var audit = Audit(origin: Self.origin, sources: sources)
-        for row in rows ?? stored { audit.feed(sequence: row.sequence, bytes: row.bytes, hash: row.hash) }
-        return audit.report(comparing: projection ?? self.projection)
+    func audit(
+        _ rows: [StoredRow]? = nil, projection: LedgerProjection? = nil, tables: [EconomyRow]? = nil,
+        origin: Digest = LedgerFixture.origin, coordinator: PublicKey? = nil
+    ) throws -> AuditReport {
+        var audit = Audit(origin: origin, coordinator: coordinator, sources: sources)
+        for row in rows ?? stored { try audit.take(row.row) }
+        for row in (projection ?? self.projection).rows + (tables ?? self.tables) { try audit.take(row) }
+        return audit.report()
+    }
+
+    /// The tables that only say where something is found in the log, and the documents.
+    var tables: [EconomyRow] {
+        let transfers = lines.sorted { $0.key < $1.key }.map { id, line in
+            EconomyRow.transfer(id, sequence: line.sequence, resolution: line.resolution)
+        }
+        let pairs = rows.flatMap { row in row.record.accounts.map { ($0, row.record.sequence) } }
+        let paid = rows.map(\.record).filter(\.pays).map { EconomyRow.paid($0.subject, sequence: $0.sequence) }
+        return transfers + pairs.sorted { $0 < $1 }.map { .accountRecord($0, sequence: $1) } + paid
+            + documents.map { .document($1, under: $0) }
     }
 
     var stored: [StoredRow] {
@@ -127,6 +166,42 @@ struct StoredRow {
     var sequence: UInt64
     var bytes: [UInt8]
     var hash: Digest
+
+    var row: EconomyRow { .record(sequence: sequence, bytes: bytes, hash: hash.bytes) }
+}
+
+extension LedgerProjection {
+    var rows: [EconomyRow] { accounts.map { .account($0) } + pendings.map { .pending($0) } + keys.map { .key($0) } }
+}
+
+/// A receipt with nothing in it but what the ledger asks for; the audit's caller is who would verify a signature.
+struct TestReceipt {
+    var subject: SubjectID
+    var worker: PublicKey
+    var coordinator: PublicKey
+    var bound = micro(.max)
+
+    var document: EvidenceDocument {
+        var out = CanonicalWriter()
+        out.write(subject)
+        out.write(raw: worker.bytes)
+        out.write(raw: coordinator.bytes)
+        out.write(bound.micro)
+        return EvidenceDocument(kind: .receipt, bytes: out.bytes)
+    }
+
+    static func claim(of document: EvidenceDocument) throws(LedgerFailure) -> ReceiptClaim {
+        do throws(CoreFailure) {
+            var reader = CanonicalReader(document.bytes)
+            let claim = ReceiptClaim(
+                subject: try reader.readIdentifier(), worker: try PublicKey(bytes: reader.read(raw: 32)),
+                coordinator: try PublicKey(bytes: reader.read(raw: 32)), bound: micro(try reader.read()))
+            try reader.end()
+            return claim
+        } catch {
+            throw LedgerFailure("bad_evidence", error.message)
+        }
+    }
 }
 
 extension LedgerOutcome {

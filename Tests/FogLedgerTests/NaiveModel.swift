@@ -33,6 +33,7 @@ struct NaiveModel {
     var past: [TransferID: Past] = [:]
     var ends: [TransferID: TransferKind] = [:]
     var paid: Set<SubjectID> = []
+    var keys: Set<PublicKey> = []
     var time: Int64 = 0
 
     mutating func apply(_ entries: [LedgerEntry], clock: Int64) -> String {
@@ -85,7 +86,8 @@ struct NaiveModel {
             let answer = end(proposal, entry, now)
             if answer == "applied" { note(proposal.id, entry) }
             return answer
-        case .enrol, .setRoles, .revokeKey: return "not modelled"
+        case .enrol(let enrolment): return keys.insert(enrolment.key).inserted ? "applied" : "exists"
+        case .setRoles, .revokeKey: return "not modelled"
         }
     }
 

@@ -81,7 +81,7 @@ struct DurabilityTests {
             let again = try SQLiteStore(path: path)
             #expect(try await again.jobs(JobFilter()) == [first.record])
             #expect(try await again.settings() == ["room": "again"])
-            #expect(try await again.integrityComplaints().isEmpty)
+            #expect(try await again.readEconomy { try $0.complaints() }.isEmpty)
             try again.close()
         }
     }

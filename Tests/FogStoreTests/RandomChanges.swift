@@ -138,8 +138,9 @@ struct RandomChanges {
         view.append(try await store.events(after: 0, job: nil, limit: 1000))
         view.append(try await store.lastEventSequence())
         view.append(try await store.settings())
-        view.append(try await store.ledgerProjection())
-        view.append(try await store.ledgerRecords(from: 0, limit: 1000))
+        view.append(try await store.ledgerState())
+        for table in EconomyTable.allCases where table != .documents { view.append(try await store.rows(of: table)) }
+        view.append(Set(try await store.rows(of: .documents)))
         for account in accounts + [.treasury] {
             view.append(try await store.ledgerRecords(of: account, before: nil, limit: 1000))
         }
@@ -165,4 +166,20 @@ func sqlite(_ path: String, _ statements: String) throws {
     guard sqlite3_open(path, &connection) == SQLITE_OK,
         sqlite3_exec(connection, statements, nil, nil, nil) == SQLITE_OK
     else { throw StoreFailure("sqlite", String(cString: sqlite3_errmsg(connection))) }
+}
+
+/// The first column of what a query gives, read as a tool would.
+func texts(_ path: String, _ query: String) throws -> [String] {
+    var connection: OpaquePointer?
+    var statement: OpaquePointer?
+    defer {
+        sqlite3_finalize(statement)
+        sqlite3_close(connection)
+    }
+    guard sqlite3_open(path, &connection) == SQLITE_OK,
+        sqlite3_prepare_v2(connection, query, -1, &statement, nil) == SQLITE_OK
+    else { throw StoreFailure("sqlite", String(cString: sqlite3_errmsg(connection))) }
+    var found: [String] = []
+    while sqlite3_step(statement) == SQLITE_ROW { found.append(String(cString: sqlite3_column_text(statement, 0))) }
+    return found
 }

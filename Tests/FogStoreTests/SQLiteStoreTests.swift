@@ -38,6 +38,83 @@ struct SQLiteStoreTests {
         }
     }
 
+    @Test("what the audit reads stands still while others commit", .timeLimit(.minutes(1)))
+    func stillEconomy() async throws {
+        try await withSQLiteStore { store, _ in
+            var make = StoreFixture()
+            try await store.establish([.ledger(make.genesis())])
+            let more = make.open(.user).change
+            let (begun, reading) = AsyncStream.makeStream(of: Void.self)
+            let committed = DispatchSemaphore(value: 0)
+            async let counts = store.readEconomy { economy in
+                var counts: [Int] = []
+                for table in [EconomyTable.records, .accounts, .accountRecords] {
+                    var count = 0
+                    try economy.rows(of: table) { _ in count += 1 }
+                    counts.append(count)
+                    guard counts.count == 1 else { continue }
+                    reading.finish()
+                    _ = committed.wait(timeout: .now() + 30)
+                }
+                return counts
+            }
+            for await _ in begun {}
+            try await store.establish([.ledger(more)])
+            committed.signal()
+            #expect(try await counts == [3, 3, 3])
+            #expect(try await store.rows(of: .accountRecords).count == 4)
+        }
+    }
+
+    /// Statements of somebody who has the file, and what the audit is told of them.
+    static let damages: [(String, String)] = [
+        ("DROP TRIGGER ledger_accounts_guard", "the trigger ledger_accounts_guard is missing"),
+        ("CREATE TRIGGER planted AFTER INSERT ON jobs BEGIN SELECT 1; END", "the trigger planted is not Fog's"),
+        ("DROP TABLE ledger_paid", "the table ledger_paid is missing"),
+        ("CREATE TABLE ledger_more (name TEXT)", "the table ledger_more is not Fog's"),
+        ("DROP INDEX attempts_open", "the index attempts_open is missing"),
+        (
+            "DROP TRIGGER ledger_keys_undeleted; CREATE TRIGGER ledger_keys_undeleted BEFORE DELETE ON ledger_keys BEGIN SELECT 1; END",
+            "the trigger ledger_keys_undeleted is another"
+        ),
+        (
+            "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = 'ledger_paid'",
+            "the table ledger_paid is another"
+        ),
+    ]
+
+    @Test("a schema that is not Fog's own is told", arguments: damages.indices)
+    func complaints(_ index: Int) async throws {
+        let (statements, wanted) = Self.damages[index]
+        try await withTemporaryFolder { folder in
+            let path = folder + "/fog.sqlite"
+            let store = try SQLiteStore(path: path)
+            var make = StoreFixture()
+            try await store.establish([.ledger(make.genesis())])
+            try store.close()
+            try sqlite(path, statements)
+            let opened = try SQLiteStore(path: path, readOnly: true)
+            let complaints = try await opened.readEconomy { try $0.complaints() }
+            #expect(complaints.contains(wanted), "\(complaints)")
+            for table in EconomyTable.allCases { _ = try await opened.rows(of: table) }
+            try opened.close()
+        }
+    }
+
+    @Test("the audit vouches for every table of the economy and no other")
+    func vouched() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/fog.sqlite"
+            try SQLiteStore(path: path).close()
+            let tables = try texts(
+                path,
+                """
+                SELECT name FROM sqlite_master WHERE type = 'table' AND (name GLOB 'ledger_*' OR name GLOB 'evidence_*')
+                """)
+            #expect(tables.sorted() == EconomyTable.allCases.map(\.rawValue).sorted())
+        }
+    }
+
     @Test("a backup holds everything, is private, and overwrites nothing")
     func backup() async throws {
         try await withSQLiteStore { store, path in
@@ -51,9 +128,9 @@ struct SQLiteStoreTests {
             try await store.establish([.settings(["after": "1"])])
             let opened = try SQLiteStore(path: copy)
             #expect(try await opened.job(job.record.id) == job)
-            #expect(try await opened.ledgerProjection() == make.ledger.projection)
+            #expect(try await opened.projectedRows() == make.ledger.projectedRows)
             #expect(try await opened.settings().isEmpty)
-            #expect(try await opened.integrityComplaints().isEmpty)
+            #expect(try await opened.readEconomy { try $0.complaints() }.isEmpty)
             try opened.close()
         }
     }

@@ -1,7 +1,7 @@
 internal import FogCore
 internal import FogJobs
-internal import FogLedger
-internal import FogStore
+package import FogLedger
+package import FogStore
 import Testing
 
 extension StoreConformance {
@@ -37,14 +37,12 @@ extension StoreConformance {
             let records = rows.map {
                 StoredLedgerRecord(sequence: $0.record.sequence, bytes: $0.bytes, hash: $0.hash)
             }
-            #expect(try await store.ledgerRecords(from: 0, limit: 99) == records)
-            #expect(try await store.ledgerRecords(from: 4, limit: 2) == Array(records[4..<6]))
             // Opened in record 4, then reserved for twice and paid once.
             let named = try await store.ledgerRecords(of: payee.id, before: nil, limit: 9)
             #expect(named == [8, 7, 6, 4].map { records[$0] })
             let page = try await store.ledgerRecords(of: payee.id, before: 8, limit: 2)
             #expect(page == [7, 6].map { records[$0] })
-            #expect(try await store.ledgerProjection() == make.ledger.projection)
+            #expect(try await store.projectedRows() == make.ledger.projectedRows)
         },
         StoreConformance("a restart needs open accounts only; the audit gets all") { store async throws in
             var make = StoreFixture()
@@ -55,7 +53,7 @@ extension StoreConformance {
             ])
             let results = try await store.commit([genesis, opened.change, closed, enrolled].map { .ledger($0) })
             #expect(results.map(\.word) == ["applied", "applied", "applied", "applied"])
-            #expect(try await store.ledgerProjection() == make.ledger.projection)
+            #expect(try await store.projectedRows() == make.ledger.projectedRows)
             make.ledger.forget([opened.id])
             #expect(try await store.ledgerState() == make.ledger.projection)
             #expect(try await store.account(opened.id)?.isClosed == true)
@@ -86,7 +84,71 @@ extension StoreConformance {
             let again = forgetful.post(.credits(1), of: first.id, subject: subject)
             #expect(try await store.commit(.ledger(again.change)).word == "refused")
             #expect(try await store.ledgerState() == make.ledger.projection)
-            #expect(try await store.ledgerRecords(from: 0, limit: 99).count == Int(make.ledger.head.count))
+            #expect(try await store.rows(of: .records).count == Int(make.ledger.head.count))
+        },
+        StoreConformance("the audit gets every row of every table, in the order of its key") { store async throws in
+            var make = StoreFixture()
+            let genesis = make.genesis(), payer = make.open(.user), payee = make.open(.user)
+            let (evidence, grant) = try make.grant(.credits(10), to: payer.id)
+            let subject = SubjectID(digestOf: [1])
+            let first = make.reserve(.credits(1), from: payer.id, to: payee.id, subject: subject)
+            let second = make.reserve(.credits(2), from: payer.id, to: payee.id, subject: SubjectID(digestOf: [2]))
+            let post = make.post(.credits(1), of: first.id, subject: subject)
+            try await store.establish([
+                .ledger(genesis), .ledger(payer.change), .ledger(payee.change), grant, .ledger(first.change),
+                .ledger(second.change), .ledger(post.change),
+            ])
+            let issue = try #require(grant.ledger?.rows.first?.record.transfer?.id)
+            #expect(
+                try await store.rows(of: .transfers)
+                    == [
+                        (issue, 5 as UInt64, nil as TransferKind?), (first.id, 6, .post), (second.id, 7, nil),
+                        (post.id, 8, nil),
+                    ].sorted { $0.0 < $1.0 }.map { .transfer($0, sequence: $1, resolution: $2) })
+            let named: [(AccountID, [UInt64])] = [
+                (.issuance, [0, 5]), (.treasury, [1]), (.fees, [2]), (payer.id, [3, 5, 6, 7, 8]),
+                (payee.id, [4, 6, 7, 8]),
+            ]
+            #expect(
+                try await store.rows(of: .accountRecords)
+                    == named.flatMap { account, sequences in
+                        sequences.map { .accountRecord(account, sequence: $0) }
+                    })
+            #expect(try await store.rows(of: .paid) == [.paid(subject, sequence: 8)])
+            #expect(try await store.rows(of: .documents) == [.document(grant.evidence[0], under: evidence)])
+            let written = [genesis, payer.change, payee.change, grant.ledger, first.change, second.change, post.change]
+            #expect(
+                try await store.rows(of: .records)
+                    == written.flatMap { $0?.rows ?? [] }.map {
+                        .record(sequence: $0.record.sequence, bytes: $0.bytes, hash: $0.hash.bytes)
+                    })
+            #expect(try await store.readEconomy { try $0.document(evidence) } == grant.evidence[0])
+            #expect(try await store.readEconomy { try $0.document(.zero) } == nil)
+            #expect(try await store.readEconomy { try $0.complaints() } == [])
+        },
+        StoreConformance("the audit learns what is at work, and which receipts there must be") { store async throws in
+            var make = StoreFixture()
+            let open = make.job()
+            var settled = make.job()
+            settled.record.progress.settled = true
+            let tasks = [make.task(open, 0), make.task(open, 1)]
+            let attempts = [make.attempt(tasks[0].id), make.attempt(tasks[1].id)]
+            let ended = make.ended(attempts[1])
+            let change = Change.make {
+                $0.newJobs = [open, settled]
+                for task in tasks { $0.tasks[task.id] = task }
+                $0.newAttempts = attempts
+                $0.endedAttempts = [ended]
+            }
+            #expect(try await store.commit(change) == .applied)
+            #expect(try await store.readEconomy { try $0.openJobs() } == [open.record.id])
+            #expect(try await store.readEconomy { try $0.openAttempts() } == [attempts[0].id])
+            let receipts = try await store.readEconomy { economy in
+                var found: [AttemptID: Digest] = [:]
+                try economy.receipts { found[$0] = $1 }
+                return found
+            }
+            #expect(receipts == [ended.id: ended.receipt])
         },
         StoreConformance("a document is kept once, as it first came") { store async throws in
             let document = EvidenceDocument(kind: .quorumVerdict, bytes: [1, 2, 3])
@@ -96,4 +158,31 @@ extension StoreConformance {
             #expect(try await store.evidence(.zero) == nil)
         },
     ]
+}
+
+extension Store {
+    /// The rows of a table as the audit gets them.
+    package func rows(of table: EconomyTable) async throws -> [EconomyRow] {
+        try await readEconomy { economy in
+            var found: [EconomyRow] = []
+            try economy.rows(of: table) { found.append($0) }
+            return found
+        }
+    }
+
+    /// The rows of accounts, pendings and keys.
+    package func projectedRows() async throws -> [[EconomyRow]] {
+        [try await rows(of: .accounts), try await rows(of: .pendings), try await rows(of: .keys)]
+    }
+}
+
+extension Ledger {
+    /// The same rows as the ledger in memory has them.
+    package var projectedRows: [[EconomyRow]] {
+        let projection = projection
+        return [
+            projection.accounts.map { .account($0) }, projection.pendings.map { .pending($0) },
+            projection.keys.map { .key($0) },
+        ]
+    }
 }

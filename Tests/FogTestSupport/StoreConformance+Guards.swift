@@ -134,7 +134,7 @@ extension StoreConformance {
             #expect(try await store.evidence(document.digest) == nil)
             #expect(try await store.events(after: 0, job: nil, limit: 9).isEmpty)
             #expect(try await store.lastEventSequence() == 0)
-            #expect(try await store.ledgerRecords(from: 0, limit: 9).count == 3)
+            #expect(try await store.rows(of: .records).count == 3)
             // And alone, where there is no neighbour to protect.
             #expect(try await store.commit(whole).word == "refused")
             #expect(try await store.job(job.record.id) == nil)

@@ -159,7 +159,7 @@ extension StoreConformance {
             #expect(try await store.mayRead(blob.digest, account: jobs[4].record.account))
             // The key of a job that is gone may be used again.
             #expect(try await store.job(account: jobs[0].record.account, idempotencyKey: "k0") == nil)
-            #expect(try await store.ledgerRecords(from: 0, limit: 9).count == 3)
+            #expect(try await store.rows(of: .records).count == 3)
             #expect(try await store.evidence(change.evidence[0].digest) == change.evidence[0])
             var last = jobs[1].record
             last.progress.settled = true

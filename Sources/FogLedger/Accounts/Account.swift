@@ -89,6 +89,9 @@ package struct Counters: Hashable, Sendable, CustomStringConvertible {
 
     package static let zero = Counters()
 
+    /// Credits posted less debits posted; saturates for counters no ledger writes.
+    package var balance: Credits { Credits(micro: Int64(clamping: Int128(creditsPosted) - Int128(debitsPosted))) }
+
     package var description: String {
         "debits \(debitsPosted)+\(debitsPending)p credits \(creditsPosted)+\(creditsPending)p"
     }
@@ -119,10 +122,7 @@ package struct Account: Hashable, Sendable {
         self.isClosed = isClosed
     }
 
-    /// Credits posted less debits posted; saturates for counters no ledger writes.
-    package var balance: Credits {
-        Credits(micro: Int64(clamping: Int128(counters.creditsPosted) - Int128(counters.debitsPosted)))
-    }
+    package var balance: Credits { counters.balance }
 
     /// What may still be debited: balance less pending debits, counted from the floor. Negative only when the floor was
     /// broken.

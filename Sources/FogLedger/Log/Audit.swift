@@ -2,74 +2,109 @@ package import FogCore
 
 /// Replays a log from its records alone and compares the result with what the store says.
 ///
-/// Records are fed one by one in the store's order, so they need not fit in memory; the replay keeps accounts, open
-/// pendings and the set of ids. An edit that is re-chained with care is caught by what the records say of each other;
-/// cutting off the end needs a head or a checkpoint from outside.
+/// Rows are fed one by one in the store's order, those of the log first, so that no table need fit in memory; the replay
+/// keeps what the tables should hold, some 250 bytes a record. An edit that is re-chained with care is caught by what
+/// the records say of each other and by the signed documents they cite. Cutting off the end of every table together
+/// needs a head from outside.
 package struct Audit {
-    /// Where documents come from and who can read them.
+    /// What the audit asks of others: documents, who can read them, and what is still at work.
     package struct Sources {
-        /// A document by its digest, as it is stored; nil when it is missing.
-        package let evidence: (Digest) -> EvidenceDocument?
-        /// What is wrong with a receipt or a verdict as evidence for a record; nil when it holds.
-        package let verify: (EvidenceDocument, LedgerRecord) -> String?
-        /// Whether the work of an escrow's owner is over.
+        /// A document by its digest, as it is stored; nil when it is missing. Throws ``LedgerFailure`` when its row does
+        /// not read; anything else ends the audit.
+        package let document: (Digest) throws -> EvidenceDocument?
+        /// What a receipt says, its signature verified.
+        package let receipt: (EvidenceDocument) throws(LedgerFailure) -> ReceiptClaim
+        /// Whether the work of an escrow's owner, or of a pending transfer's subject, is over.
         package let isOver: (SubjectID) -> Bool
 
         package init(
-            evidence: @escaping (Digest) -> EvidenceDocument?,
-            verify: @escaping (EvidenceDocument, LedgerRecord) -> String?,
-            isOver: @escaping (SubjectID) -> Bool = { _ in false }
+            document: @escaping (Digest) throws -> EvidenceDocument?,
+            receipt: @escaping (EvidenceDocument) throws(LedgerFailure) -> ReceiptClaim,
+            isOver: @escaping (SubjectID) -> Bool
         ) {
-            self.evidence = evidence
-            self.verify = verify
+            self.document = document
+            self.receipt = receipt
             self.isOver = isOver
         }
     }
 
-    private let sources: Sources
+    let sources: Sources
+    var replay = Replay()
+    /// The key that the coordinator signs with, as soon as it is known.
+    var coordinator: PublicKey?
+    /// Documents that some record cites.
+    var cited: Set<ShortDigest> = []
+    /// Enrolled keys that no row was found for. The replay keeps its own: documents are compared with them.
+    var missingKeys: [KeyID: Replay.KeyEntry] = [:]
+    /// Of ``EconomyTable/accountRecords``: the account whose rows are passing, and what is still to come of it.
+    var passing: (account: AccountID, awaited: ArraySlice<UInt64>)?
     private var findings: [AuditFinding]
-    private var replay = Replay()
-    private var head: LedgerHead
+    private(set) var head: LedgerHead
     /// Records that the chain begun must still bring.
     private var owed: UInt16?
-    private var newerAt: UInt64?
+    private(set) var newerAt: UInt64?
+    private var isSealed = false
 
-    /// - Parameter origin: what the first record must carry as its previous hash.
-    package init(origin: Digest = .zero, sources: Sources) {
+    /// - Parameters:
+    ///   - origin: what the first record must carry as its previous hash.
+    ///   - coordinator: the key that signs grants and is named by receipts. Nil takes the first that the log enrols in
+    ///     that role, or else the first that a grant or a receipt names.
+    package init(origin: Digest = .zero, coordinator: PublicKey? = nil, sources: Sources) {
         self.sources = sources
+        self.coordinator = coordinator
         head = .empty(origin: origin)
         findings = AuditCheck.allCases.map {
             AuditFinding(check: $0, verdict: .ok, sequence: nil, expected: "", found: "", failures: 0)
         }
     }
 
-    // MARK: - Records
+    // MARK: - Rows
 
-    /// The next row of the log.
-    /// - Parameters:
-    ///   - sequence: the row's key.
-    ///   - hash: the stored leaf hash.
-    package mutating func feed(sequence: UInt64, bytes: [UInt8], hash: Digest) {
-        if sequence != head.count { fail(.dense, sequence, "row \(head.count)", "row \(sequence)") }
-        let leaf = LedgerRecord.leafHash(bytes)
-        if leaf != hash { fail(.storedHash, sequence, "\(leaf)", "\(hash)") }
-        var time = head.time
-        do {
-            let record = try LedgerRecord(decoding: bytes)
-            time = record.time
-            check(record, row: sequence)
-        } catch {
-            if error.code == LedgerFailure.newerSoftware {
-                passOver(sequence, error.message)
-            } else {
-                fail(.decodes, sequence, "a record of version \(LedgerRecord.version)", error.message)
-            }
+    /// The next row of a table. All rows of the log come before any other.
+    package mutating func take(_ row: EconomyRow) throws {
+        if case .record(let sequence, let bytes, let hash) = row {
+            precondition(!isSealed, "the log comes before the tables that it is compared with")
+            return try feed(sequence: sequence, bytes: bytes, hash: hash)
         }
-        // Goes on from what stands there, so that one bad place is told as one.
-        head = LedgerHead(count: sequence &+ 1, hash: leaf, time: time)
+        if case .unreadable(let table, let words) = row {
+            return fail(table.check, nil, "rows of \(table.rawValue) that read", words)
+        }
+        seal()
+        compare(row)
     }
 
-    private mutating func check(_ record: LedgerRecord, row: UInt64) {
+    /// What the store itself finds wrong with its tables.
+    package mutating func take(complaint: String) { fail(.tables, nil, "the tables of this version, whole", complaint) }
+
+    /// A receipt that the store says it has.
+    package mutating func require(document: Digest, of owner: some CustomStringConvertible) throws {
+        if try stored(document) == nil { fail(.documents, nil, "the receipt \(document) of attempt \(owner)", "none") }
+    }
+
+    private mutating func feed(sequence: UInt64, bytes: [UInt8], hash: [UInt8]) throws {
+        if sequence != head.count { fail(.dense, sequence, "row \(head.count)", "row \(sequence)") }
+        let leaf = LedgerRecord.leafHash(bytes)
+        if leaf.bytes != hash { fail(.storedHash, sequence, "\(leaf)", Hex.encode(hash)) }
+        let record = decode(bytes, row: sequence)
+        if let record { try check(record, row: sequence) }
+        // Goes on from what stands there, so that one bad place is told as one.
+        head = LedgerHead(count: sequence &+ 1, hash: leaf, time: record?.time ?? head.time)
+    }
+
+    private mutating func decode(_ bytes: [UInt8], row: UInt64) -> LedgerRecord? {
+        do throws(LedgerFailure) {
+            return try LedgerRecord(decoding: bytes)
+        } catch {
+            if error.code == LedgerFailure.newerSoftware {
+                passOver(row, error.message)
+            } else {
+                fail(.decodes, row, "a record of version \(LedgerRecord.version)", error.message)
+            }
+            return nil
+        }
+    }
+
+    private mutating func check(_ record: LedgerRecord, row: UInt64) throws {
         if record.sequence != row { fail(.dense, row, "record \(row)", "record \(record.sequence)") }
         if record.previous != head.hash { fail(.chain, row, "\(head.hash)", "\(record.previous)") }
         if record.time <= head.time, row > 0 { fail(.time, row, "after \(head.time)", "\(record.time)") }
@@ -81,8 +116,11 @@ package struct Audit {
         }
         owed = record.following > 0 ? record.following : nil
         replay.apply(record)
+        if case .keyEnrolled(let enrolment) = record.body, enrolment.roles.contains(.coordinator), coordinator == nil {
+            coordinator = enrolment.key
+        }
         for fault in replay.takeFaults() { fail(fault.check, row, fault.expected, fault.found) }
-        checkEvidence(record, row)
+        try checkEvidence(of: record, row)
     }
 
     private mutating func passOver(_ sequence: UInt64, _ what: String) {
@@ -99,92 +137,86 @@ package struct Audit {
         }
     }
 
-    private mutating func fail(_ check: AuditCheck, _ sequence: UInt64?, _ expected: String, _ found: String) {
+    /// Tells the first failure of a check in the order of the log; tables are not read in that order.
+    mutating func fail(_ check: AuditCheck, _ sequence: UInt64?, _ expected: String, _ found: String) {
         guard newerAt == nil || !check.needsEveryRecord else { return }
         guard let index = findings.firstIndex(where: { $0.check == check }) else { return }
         findings[index].failures += 1
-        guard findings[index].verdict != .failed else { return }
+        if findings[index].verdict == .failed {
+            guard let sequence, sequence < findings[index].sequence ?? .max else { return }
+        }
         findings[index].verdict = .failed
         findings[index].sequence = sequence
         findings[index].expected = expected
         findings[index].found = found
     }
 
-    // MARK: - Evidence
-
-    private mutating func checkEvidence(_ record: LedgerRecord, _ row: UInt64) {
-        guard let transfer = record.transfer else { return }
-        guard record.evidence != .zero else {
-            if transfer.kind.needsEvidence { fail(.evidence, row, "a \(transfer.kind) with evidence", "none cited") }
-            return
-        }
-        guard let document = sources.evidence(record.evidence) else {
-            return fail(.evidence, row, "document \(record.evidence)", "missing")
-        }
-        guard document.digest == record.evidence else {
-            return fail(.evidence, row, "document \(record.evidence)", "one with digest \(document.digest)")
-        }
-        guard document.kind.supports(transfer.kind) else {
-            return fail(.evidence, row, "evidence for a \(transfer.kind)", "a \(document.kind)")
-        }
-        let complaint =
-            document.kind == .grant ? Self.complaint(grant: document, transfer) : sources.verify(document, record)
-        if let complaint { fail(.evidence, row, "a \(document.kind) that holds", complaint) }
-    }
-
-    private static func complaint(grant document: EvidenceDocument, _ transfer: Transfer) -> String? {
-        do {
-            let grant = try GrantDocument(decoding: document.bytes)
-            guard grant.account == transfer.credit, grant.amount == transfer.amount else {
-                return "a grant of \(grant.amount) to \(grant.account)"
-            }
-            return nil
-        } catch { return error.message }
-    }
-
     // MARK: - The end
 
-    /// What the records amount to: the projections as they should be.
+    /// What the records amount to: the projections as they should be, before any of them was compared.
     package var replayed: LedgerProjection {
         LedgerProjection(
             accounts: replay.accounts.values.map(\.account).sorted { $0.id < $1.id },
             pendings: replay.pendings.values.sorted { $0.id < $1.id },
-            keys: replay.keys.values.sorted { $0.key < $1.key }, head: head)
+            keys: replay.keys.values.map(\.key).sorted { $0.key < $1.key }, head: head)
     }
 
-    /// Compares with the stored projections, and reports.
-    package consuming func report(comparing stored: LedgerProjection) -> AuditReport {
+    /// The log is at its end: judges what only its end can tell.
+    private mutating func seal() {
+        guard !isSealed else { return }
+        isSealed = true
+        missingKeys = replay.keys
         if let owed { fail(.linked, head.count &- 1, "\(owed) more of the chain", "the end of the log") }
-        if stored.head != head {
-            fail(
-                .projectedHead, min(stored.head.count, head.count) &- (min(stored.head.count, head.count) > 0 ? 1 : 0),
-                "\(head.count) records, head \(head.hash), \(head.time)",
-                "\(stored.head.count) records, head \(stored.head.hash), \(stored.head.time)")
-        }
-        for entry in replay.accounts.values.sorted(by: { $0.lastSequence < $1.lastSequence })
+        for entry in replay.accounts.values
         where entry.account.kind == .escrow && !entry.account.isClosed && sources.isOver(entry.account.owner) {
             let account = entry.account
-            fail(.escrows, entry.lastSequence, "escrow \(account.id) closed", "open with \(account.balance)")
+            fail(
+                .escrows, entry.lastSequence, "escrow \(account.id) closed: its job is over",
+                "open with \(account.balance)")
         }
-        compare(.projectedAccounts, replay.accounts.map { ($0, $1.account, $1.lastSequence) }, stored.accounts, \.id)
-        compare(.projectedPendings, replay.pendings.map { ($0, $1, $1.sequence) }, stored.pendings, \.id)
-        compare(.projectedKeys, replay.keys.map { ($0, $1, nil as UInt64?) }, stored.keys, \.key.id)
-        return AuditReport(findings: findings, head: head)
+        for pending in replay.pendings.values
+        where replay.accounts[pending.debit]?.account.kind == .escrow && sources.isOver(pending.subject) {
+            fail(
+                .escrows, pending.sequence, "pending transfer \(pending.id) resolved: its work is over",
+                "open with \(pending.amount)")
+        }
     }
 
-    /// Row by row, all columns: missing, surplus and different rows.
-    private mutating func compare<ID: Hashable, Row: Hashable>(
-        _ check: AuditCheck, _ wanted: [(ID, Row, UInt64?)], _ stored: [Row], _ id: (Row) -> ID
-    ) {
-        var found: [ID: Row] = [:]
-        for row in stored where found.updateValue(row, forKey: id(row)) != nil {
-            fail(check, nil, "one row for \(id(row))", "another")
-        }
-        for (key, row, sequence) in wanted.sorted(by: { ($0.2 ?? 0) < ($1.2 ?? 0) }) {
-            let other = found.removeValue(forKey: key)
-            if other != row { fail(check, sequence, "\(row)", other.map { "\($0)" } ?? "no row") }
-        }
-        for key in found.keys { fail(check, nil, "no row for \(key)", "a row") }
+    /// Says what is missing in the tables, and reports.
+    package consuming func report() -> AuditReport {
+        seal()
+        endComparison()
+        return AuditReport(findings: findings, head: head)
+    }
+}
+
+/// What a receipt says of the work it stands for, in the ledger's words.
+package struct ReceiptClaim: Hashable, Sendable {
+    /// The attempt.
+    package let subject: SubjectID
+    /// The key of the node that signed it.
+    package let worker: PublicKey
+    /// The coordinator that granted the work.
+    package let coordinator: PublicKey
+    /// The most that may be paid.
+    package let bound: Credits
+
+    package init(subject: SubjectID, worker: PublicKey, coordinator: PublicKey, bound: Credits) {
+        self.subject = subject
+        self.worker = worker
+        self.coordinator = coordinator
+        self.bound = bound
+    }
+}
+
+/// The first half of a digest: enough to tell documents apart, at a quarter of the memory.
+struct ShortDigest: Hashable {
+    private let high: UInt64
+    private let low: UInt64
+
+    init(_ digest: Digest) {
+        high = digest.bytes[0..<8].reduce(0) { $0 << 8 | UInt64($1) }
+        low = digest.bytes[8..<16].reduce(0) { $0 << 8 | UInt64($1) }
     }
 }
 

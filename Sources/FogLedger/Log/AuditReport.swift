@@ -28,26 +28,34 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     case uniqueIDs = "ids_unique"
     /// Derived ids derive again.
     case derivedIDs = "ids_derived"
-    /// At most one post a subject.
+    /// At most one post a subject, and one issue a grant.
     case singlePayment = "single_payment"
-    /// Each post and each issue cites evidence that is present and holds.
+    /// Each post and each issue cites evidence that is present and holds, signed with a key that could at that record.
     case evidence = "evidence"
+    /// Every document lies under its own digest; those that no record cites are genuine receipts; no receipt of an
+    /// attempt is missing.
+    case documents = "evidence_documents"
     /// A closed account holds nothing and stays closed.
     case closed = "closed_accounts"
-    /// Whose work is over has no open escrow.
+    /// Whose work is over has no open escrow and nothing pending.
     case escrows = "escrow_closed"
     /// Keys are enrolled once, and changed only while they live.
     case keys = "keys"
     case projectedAccounts = "projection_accounts"
     case projectedPendings = "projection_pendings"
     case projectedKeys = "projection_keys"
-    /// Count, hash and time of the stored end are the log's.
-    case projectedHead = "projection_head"
+    case projectedTransfers = "projection_transfers"
+    case projectedAccountRecords = "projection_account_records"
+    case projectedPaid = "projection_paid"
+    /// Tables, indexes and triggers are this version's, and the file is whole.
+    case tables = "tables_whole"
 
     /// Judged when the whole log was read: its sequence number says which record a row came from, not which is bad.
     var isOfTheEnd: Bool {
         switch self {
-        case .escrows, .projectedAccounts, .projectedPendings, .projectedKeys, .projectedHead: true
+        case .escrows, .projectedAccounts, .projectedPendings, .projectedKeys, .projectedTransfers,
+            .projectedAccountRecords, .projectedPaid:
+            true
         default: false
         }
     }
@@ -55,7 +63,7 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     /// What a record of newer software can change behind our back: no longer judged after the first one.
     var needsEveryRecord: Bool {
         switch self {
-        case .decodes, .dense, .chain, .storedHash, .time: false
+        case .decodes, .dense, .chain, .storedHash, .time, .documents, .tables: false
         default: true
         }
     }
@@ -119,6 +127,7 @@ package struct AuditReport: Hashable, Sendable {
             "head": .string(head.hash.description),
             "time": .string(head.time.description),
             "first_bad_sequence": firstBadSequence.map { .integer(Int64(clamping: $0)) } ?? .null,
+            "vouches_for": .array(EconomyTable.allCases.map { .string($0.rawValue) }),
             "checks": .array(
                 findings.map { finding in
                     .object([
@@ -131,27 +140,5 @@ package struct AuditReport: Hashable, Sendable {
                     ])
                 }),
         ])
-    }
-
-    /// A line a check, what failed below it, the sum last.
-    package var table: String {
-        let width = AuditCheck.allCases.map(\.rawValue.count).max() ?? 0
-        var lines: [String] = []
-        for finding in findings {
-            let name = finding.check.rawValue + String(repeating: " ", count: width - finding.check.rawValue.count)
-            var line = "\(name)  \(finding.verdict.rawValue)"
-            if finding.verdict != .ok {
-                line += finding.sequence.map { "  at record \($0)" } ?? ""
-                line += finding.failures > 1 ? "  (\(finding.failures) times)" : ""
-            }
-            lines.append(line)
-            if finding.verdict != .ok, !finding.expected.isEmpty || !finding.found.isEmpty {
-                lines.append("  expected  \(finding.expected)")
-                lines.append("  found     \(finding.found)")
-            }
-        }
-        let place = firstBadSequence.map { ", first bad record \($0)" } ?? ""
-        lines.append("\(verdict.rawValue): \(records) records, head \(head.hash)\(place)")
-        return lines.joined(separator: "\n") + "\n"
     }
 }

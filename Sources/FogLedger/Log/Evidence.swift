@@ -101,15 +101,17 @@ package struct GrantDocument: Hashable, Sendable {
             kind: .grant, bytes: Self.message(account, amount, time, reason, signer) + signature.bytes)
     }
 
-    /// The entry that issues it; the id derives from the digest of the document, so that a repeated grant is one.
+    /// What the issue of the grant is about: the digest of the document, so that a repeated grant is one.
+    package var subject: SubjectID { SubjectID(digestOf: document.digest.bytes) }
+
+    /// The entry that issues it.
     package func entry(authorisation: Authorisation = .none) -> LedgerEntry {
-        let digest = document.digest
-        let subject = SubjectID(digestOf: digest.bytes)
+        let subject = subject
         return LedgerEntry(
             .move(
                 .issue, id: TransferID(at: time, kind: .issue, subject: subject, ordinal: 0), from: .issuance,
                 to: account, amount: amount, ordinal: 0),
-            subject: subject, evidence: digest, authorisation: authorisation)
+            subject: subject, evidence: document.digest, authorisation: authorisation)
     }
 
     private static func message(

@@ -77,6 +77,21 @@ package struct LedgerRecord: Hashable, Sendable {
     /// The transfer, with both accounts' counters after it; nil for other records.
     package var transfer: Transfer? { if case .transfer(let transfer, _, _) = body { transfer } else { nil } }
 
+    /// The accounts that the record names, each once.
+    package var accounts: [AccountID] {
+        switch body {
+        case .transfer(let transfer, _, _):
+            transfer.debit == transfer.credit ? [transfer.debit] : [transfer.debit, transfer.credit]
+        case .accountOpened(let opening): [opening.id]
+        case .accountClosed(let id, _): [id]
+        case .keyEnrolled(let enrolment): [enrolment.owner]
+        case .rolesSet, .keyRevoked, .unrecognised: []
+        }
+    }
+
+    /// Whether it is the one payment of its subject.
+    package var pays: Bool { transfer?.kind == .post && subject != .none }
+
     /// What the record says of an account's counters after it; nil when it does not touch the account.
     package func counters(of account: AccountID) -> Counters? {
         switch body {

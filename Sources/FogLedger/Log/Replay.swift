@@ -17,16 +17,30 @@ struct Replay: Sendable {
         var lastSequence: UInt64
     }
 
+    struct KeyEntry {
+        var key: EnrolledKey
+        var lastSequence: UInt64
+    }
+
+    /// Where a transfer stands, and how it ended if it is a pending one.
+    struct Line {
+        let sequence: UInt64
+        var resolution: TransferKind?
+    }
+
     private struct Imbalance { var posted: Int128 = 0, pending: Int128 = 0 }
 
-    private enum Life { case plain, pending(TransferKind?) }
+    // What the tables of the store should hold: all that grows with the log, by some 250 bytes a record.
+    var accounts: [AccountID: Entry] = [:]
+    var pendings: [TransferID: Pending] = [:]
+    var keys: [KeyID: KeyEntry] = [:]
+    var transfers: [TransferID: Line] = [:]
+    /// The records that name an account, in their order.
+    var named: [AccountID: [UInt64]] = [:]
+    var paid: [SubjectID: UInt64] = [:]
 
-    private(set) var accounts: [AccountID: Entry] = [:]
-    private(set) var pendings: [TransferID: Pending] = [:]
-    private(set) var keys: [KeyID: EnrolledKey] = [:]
-    /// Every transfer id so far: the one thing that grows with the log, by some 40 bytes a transfer.
-    private var ids: [TransferID: Life] = [:]
-    private var paid: Set<SubjectID> = []
+    /// Grants that were issued.
+    private var granted: Set<SubjectID> = []
     private var imbalance: [LedgerUnit: Imbalance] = [:]
     private(set) var faults: [Fault] = []
 
@@ -38,6 +52,7 @@ struct Replay: Sendable {
     }
 
     mutating func apply(_ record: LedgerRecord) {
+        for account in record.accounts { named[account, default: []].append(record.sequence) }
         switch record.body {
         case .transfer(let transfer, let debitAfter, let creditAfter):
             apply(transfer, debitAfter, creditAfter, of: record)
@@ -47,13 +62,11 @@ struct Replay: Sendable {
             let id = enrolment.key.id
             if keys[id] != nil { fault(.keys, "key \(id) enrolled once", "enrolled again") }
             if accounts[enrolment.owner] == nil { fault(.keys, "an owner account", "unknown \(enrolment.owner)") }
-            keys[id] = EnrolledKey(key: enrolment.key, owner: enrolment.owner, roles: enrolment.roles)
-        case .rolesSet(let id, let roles):
-            requireLive(id)
-            keys[id]?.roles = roles
-        case .keyRevoked(let id):
-            requireLive(id)
-            keys[id]?.isRevoked = true
+            keys[id] = KeyEntry(
+                key: EnrolledKey(key: enrolment.key, owner: enrolment.owner, roles: enrolment.roles),
+                lastSequence: record.sequence)
+        case .rolesSet(let id, let roles): change(id, record) { $0.roles = roles }
+        case .keyRevoked(let id): change(id, record) { $0.isRevoked = true }
         case .unrecognised: return
         }
     }
@@ -62,9 +75,18 @@ struct Replay: Sendable {
         faults.append(Fault(check: check, expected: expected, found: found))
     }
 
-    private mutating func requireLive(_ id: KeyID) {
-        guard let key = keys[id] else { return fault(.keys, "an enrolled key", "unknown \(id)") }
-        if key.isRevoked { fault(.keys, "a live key", "revoked \(id)") }
+    private mutating func change(_ id: KeyID, _ record: LedgerRecord, _ edit: (inout EnrolledKey) -> Void) {
+        guard var entry = keys[id] else { return fault(.keys, "an enrolled key", "unknown \(id)") }
+        if entry.key.isRevoked { fault(.keys, "a live key", "revoked \(id)") }
+        edit(&entry.key)
+        entry.lastSequence = record.sequence
+        keys[id] = entry
+    }
+
+    private mutating func fault(counters id: AccountID, _ wanted: Counters, _ recorded: Counters) {
+        guard wanted != recorded else { return }
+        let words = AuditWords.difference(wanted, recorded)
+        fault(.counters, "account \(id) with \(words.expected)", words.found)
     }
 
     // MARK: - Accounts
@@ -85,7 +107,7 @@ struct Replay: Sendable {
         if account.counters.creditsPosted != account.counters.debitsPosted || account.openPendings != 0 {
             fault(.closed, "balance 0, no pending", "balance \(account.balance), \(account.openPendings) pending")
         }
-        if account.counters != after { fault(.counters, "\(account.counters)", "\(after)") }
+        fault(counters: id, account.counters, after)
         entry.account.isClosed = true
         entry.lastSequence = record.sequence
         weigh(account.unit, from: entry.recorded, to: after)
@@ -123,12 +145,13 @@ struct Replay: Sendable {
         debit.account.openPendings += opened
         credit.account.openPendings += opened
         if overflow { fault(.counters, "counters from 0 to 2^63 - 1", "outside after \(transfer.amount)") }
-        if debit.account.counters != debitAfter { fault(.counters, "debit \(debit.account.counters)", "\(debitAfter)") }
-        if credit.account.counters != creditAfter {
-            fault(.counters, "credit \(credit.account.counters)", "\(creditAfter)")
-        }
+        fault(counters: transfer.debit, debit.account.counters, debitAfter)
+        fault(counters: transfer.credit, credit.account.counters, creditAfter)
         if debit.account.headroom < 0 {
-            fault(.floors, "at least \(Credits(micro: debit.account.kind.floor))", "\(debit.account.balance)")
+            let pending = Credits(micro: debit.account.counters.debitsPending)
+            fault(
+                .floors, "account \(transfer.debit) not below \(Credits(micro: debit.account.kind.floor))",
+                "balance \(debit.account.balance) less \(pending) pending")
         }
         weigh(transfer.unit, from: debit.recorded, to: debitAfter)
         weigh(transfer.unit, from: credit.recorded, to: creditAfter)
@@ -140,17 +163,27 @@ struct Replay: Sendable {
     }
 
     private mutating func checkIdentity(_ transfer: Transfer, _ record: LedgerRecord) {
-        let life = transfer.kind == .pending ? Life.pending(nil) : .plain
-        if ids.updateValue(life, forKey: transfer.id) != nil {
-            fault(.uniqueIDs, "id \(transfer.id) once", "again as \(transfer.kind)")
+        if let known = transfers[transfer.id] {
+            fault(.uniqueIDs, "id \(transfer.id) once", "in record \(known.sequence) and again")
+        } else {
+            transfers[transfer.id] = Line(sequence: record.sequence)
         }
         if let ordinal = transfer.ordinal,
             !transfer.id.derives(from: transfer.kind, subject: record.subject, ordinal: ordinal)
         {
             fault(.derivedIDs, "an id of \(transfer.kind), \(record.subject), \(ordinal)", "\(transfer.id)")
         }
-        if transfer.kind == .post, record.subject != .none, !paid.insert(record.subject).inserted {
-            fault(.singlePayment, "one post for \(record.subject)", "another, of \(transfer.amount)")
+        if record.pays {
+            if let known = paid[record.subject] {
+                fault(
+                    .singlePayment, "one post for subject \(record.subject)",
+                    "one in record \(known), another of \(transfer.amount)")
+            } else {
+                paid[record.subject] = record.sequence
+            }
+        }
+        if transfer.kind == .issue, !granted.insert(record.subject).inserted {
+            fault(.singlePayment, "one issue for grant \(record.subject)", "another of \(transfer.amount)")
         }
     }
 
@@ -177,12 +210,11 @@ struct Replay: Sendable {
         }
         guard let id = transfer.pending else { return nil }
         guard let pending = pendings.removeValue(forKey: id) else {
-            var state = "unknown"
-            if case .pending(let ended?) = ids[id] { state = "ended by a \(ended)" }
-            fault(.pendings, "an open pending transfer \(id)", state)
+            let ended = transfers[id]?.resolution.map { "ended by a \($0)" }
+            fault(.pendings, "an open pending transfer \(id)", ended ?? "none")
             return nil
         }
-        ids[id] = .pending(transfer.kind)
+        transfers[id]?.resolution = transfer.kind
         if pending.isOver(at: record.time) != (transfer.kind == .expire) {
             let expires = pending.expires.map(\.description) ?? "never"
             fault(.pendings, "a \(transfer.kind) that fits expiry \(expires)", "at \(record.time)")

@@ -44,7 +44,7 @@ struct MemoryState: Sendable {
     var accounts: [AccountID: Account] = [:]
     var keys: [PublicKey: EnrolledKey] = [:]
     var pendings: [TransferID: Pending] = [:]
-    var paid: Set<SubjectID> = []
+    var paid: [SubjectID: UInt64] = [:]
     var evidence: [Digest: EvidenceDocument] = [:]
 
     /// How to take back what a change wrote before it was refused, newest last.
@@ -234,8 +234,8 @@ struct MemoryState: Sendable {
         put(\.transfers, transfer.id, TransferRow(record: record), &undo)
         guard record.pays else { return }
         let subject = record.subject
-        guard paid.insert(subject).inserted else { throw Refusal("subject \(subject) is paid already") }
-        undo.append { $0.paid.remove(subject) }
+        guard paid[subject] == nil else { throw Refusal("subject \(subject) is paid already") }
+        put(\.paid, subject, record.sequence, &undo)
     }
 }
 

@@ -137,14 +137,10 @@ package final class MemoryStore: Store {
     }
 
     package func isPaid(_ subject: SubjectID) async throws(StoreFailure) -> Bool {
-        look { $0.paid.contains(subject) }
+        look { $0.paid[subject] != nil }
     }
 
     package func account(_ id: AccountID) async throws(StoreFailure) -> Account? { look { $0.accounts[id] } }
-
-    package func ledgerRecords(from sequence: UInt64, limit: Int) async throws(StoreFailure) -> [StoredLedgerRecord] {
-        look { $0.records.dropFirst(Int(clamping: sequence)).prefix(max(0, limit)).map(StoredLedgerRecord.init) }
-    }
 
     package func ledgerRecords(of account: AccountID, before sequence: UInt64?, limit: Int) async throws(StoreFailure)
         -> [StoredLedgerRecord]
@@ -161,19 +157,21 @@ package final class MemoryStore: Store {
     }
 
     package func ledgerState() async throws(StoreFailure) -> LedgerProjection? {
-        var projection = try await ledgerProjection()
-        projection?.accounts.removeAll(where: \.isClosed)
-        return projection
-    }
-
-    package func ledgerProjection() async throws(StoreFailure) -> LedgerProjection? {
         look { state in
             guard let last = state.records.last else { return nil }
             return LedgerProjection(
-                accounts: state.accounts.values.sorted { $0.id < $1.id },
+                accounts: state.accounts.values.filter { !$0.isClosed }.sorted { $0.id < $1.id },
                 pendings: state.pendings.values.sorted { $0.id < $1.id },
                 keys: state.keys.values.sorted { $0.key < $1.key },
                 head: LedgerHead(count: last.record.sequence + 1, hash: last.hash, time: last.record.time))
+        }
+    }
+
+    package func readEconomy<Answer: Sendable>(
+        _ body: @escaping @Sendable (any EconomyReader) throws -> Answer
+    ) async throws(StoreFailure) -> Answer {
+        do { return try body(MemoryEconomy(state: look { $0 })) } catch {
+            throw error as? StoreFailure ?? StoreFailure("unexpected", "\(error)")
         }
     }
 

@@ -114,19 +114,3 @@ extension ChangeWriter {
         guard try remove.run() == 1 else { throw Refusal(Guard.notPending(resolution.pending)) }
     }
 }
-
-extension LedgerRecord {
-    /// The accounts that the record names, each once.
-    var accounts: [AccountID] {
-        switch body {
-        case .transfer(let transfer, _, _): [transfer.debit, transfer.credit]
-        case .accountOpened(let opening): [opening.id]
-        case .accountClosed(let id, _): [id]
-        case .keyEnrolled(let enrolment): [enrolment.owner]
-        case .rolesSet, .keyRevoked, .unrecognised: []
-        }
-    }
-
-    /// Whether it is the one payment of its subject.
-    var pays: Bool { transfer?.kind == .post && subject != .none }
-}

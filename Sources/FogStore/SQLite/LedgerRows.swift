@@ -8,6 +8,11 @@ enum LedgerRows {
         return value
     }
 
+    /// What this software writes is 0 or 1.
+    private static func flag(_ raw: Int64) throws -> Bool {
+        try known(raw == 0 ? false : raw == 1 ? true : nil, "flag", raw)
+    }
+
     private static func unit(_ raw: Int64) throws -> LedgerUnit {
         try known(UInt8(exactly: raw).flatMap(LedgerUnit.init(rawValue:)), "unit of the ledger", raw)
     }
@@ -25,7 +30,7 @@ enum LedgerRows {
             counters: Counters(
                 debitsPending: row.int64(), debitsPosted: row.int64(), creditsPending: row.int64(),
                 creditsPosted: row.int64()),
-            openPendings: Int32(clamping: row.int64()), isClosed: row.bool())
+            openPendings: try row.int32(), isClosed: try flag(row.int64()))
     }
 
     static let pending = "id, debit, credit, amount, unit, subject, expires, sequence"
@@ -41,8 +46,8 @@ enum LedgerRows {
 
     static func readKey(_ row: inout Columns) throws -> EnrolledKey {
         EnrolledKey(
-            key: try row.key(), owner: try row.id(), roles: LedgerRoles(rawValue: UInt32(clamping: row.int64())),
-            isRevoked: row.bool())
+            key: try row.key(), owner: try row.id(), roles: LedgerRoles(rawValue: try row.uint32()),
+            isRevoked: try flag(row.int64()))
     }
 
     static let record = "sequence, bytes, hash"

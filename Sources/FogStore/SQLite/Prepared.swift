@@ -106,6 +106,14 @@ struct Prepared {
         return Int(sqlite3_changes64(sqlite3_db_handle(handle)))
     }
 
+    func each(_ body: (inout Columns) throws -> Void) throws {
+        defer { sqlite3_reset(handle) }
+        while try step() {
+            var columns = Columns(handle)
+            try body(&columns)
+        }
+    }
+
     func all<Value>(_ read: (inout Columns) throws -> Value) throws -> [Value] {
         defer { sqlite3_reset(handle) }
         var values: [Value] = []
@@ -153,6 +161,7 @@ struct Columns {
     mutating func time() -> Timestamp { Timestamp(microseconds: int64()) }
     mutating func credits() -> Credits { Credits(micro: int64()) }
 
+    mutating func int32() throws -> Int32 { try fitting(int64()) }
     mutating func uint32() throws -> UInt32 { try fitting(int64()) }
     mutating func uint64() throws -> UInt64 { try fitting(int64()) }
 

@@ -52,13 +52,6 @@ extension SQLiteStore {
             throw error
         }
     }
-
-    /// What SQLite itself finds wrong in the file; empty when nothing is. Reads all of it.
-    package func integrityComplaints() async throws(StoreFailure) -> [String] {
-        try await read { database in
-            try Prepared(database, "PRAGMA integrity_check(100)").all { $0.text() }.filter { $0 != "ok" }
-        }
-    }
 }
 
 /// Removes history. Never touches a table of the economy.

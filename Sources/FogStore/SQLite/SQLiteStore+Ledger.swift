@@ -73,17 +73,6 @@ extension SQLiteStore {
         }
     }
 
-    package func ledgerRecords(from sequence: UInt64, limit: Int) async throws(StoreFailure) -> [StoredLedgerRecord] {
-        try await read { database in
-            var query = try Prepared(
-                database,
-                "SELECT \(LedgerRows.record) FROM ledger_records WHERE sequence >= ? ORDER BY sequence LIMIT ?")
-            query.bind(sequence)
-            query.bind(max(0, limit))
-            return try query.all(LedgerRows.readRecord)
-        }
-    }
-
     package func ledgerRecords(of account: AccountID, before sequence: UInt64?, limit: Int) async throws(StoreFailure)
         -> [StoredLedgerRecord]
     {
@@ -111,25 +100,45 @@ extension SQLiteStore {
     }
 
     package func ledgerState() async throws(StoreFailure) -> LedgerProjection? {
-        try await read { try Self.projection($0, closedToo: false) }
+        try await read { database in
+            let last = "SELECT \(LedgerRows.record) FROM ledger_records ORDER BY sequence DESC LIMIT 1"
+            guard let last = try Prepared(database, last).first(LedgerRows.readRecord) else { return nil }
+            let head = LedgerHead(
+                count: last.sequence + 1, hash: last.hash, time: try LedgerRecord(decoding: last.bytes).time)
+            let accounts = "SELECT \(LedgerRows.account) FROM ledger_accounts WHERE closed = 0 ORDER BY id"
+            let pendings = "SELECT \(LedgerRows.pending) FROM ledger_pendings ORDER BY id"
+            let keys = "SELECT \(LedgerRows.key) FROM ledger_keys ORDER BY key"
+            return LedgerProjection(
+                accounts: try Prepared(database, accounts).all(LedgerRows.readAccount),
+                pendings: try Prepared(database, pendings).all(LedgerRows.readPending),
+                keys: try Prepared(database, keys).all(LedgerRows.readKey), head: head)
+        }
     }
 
-    package func ledgerProjection() async throws(StoreFailure) -> LedgerProjection? {
-        try await read { try Self.projection($0, closedToo: true) }
-    }
-
-    private static func projection(_ database: Database, closedToo: Bool) throws -> LedgerProjection? {
-        let last = "SELECT \(LedgerRows.record) FROM ledger_records ORDER BY sequence DESC LIMIT 1"
-        guard let last = try Prepared(database, last).first(LedgerRows.readRecord) else { return nil }
-        let head = LedgerHead(
-            count: last.sequence + 1, hash: last.hash, time: try LedgerRecord(decoding: last.bytes).time)
-        let accounts = "SELECT \(LedgerRows.account) FROM ledger_accounts"
-        let pendings = "SELECT \(LedgerRows.pending) FROM ledger_pendings ORDER BY id"
-        let keys = "SELECT \(LedgerRows.key) FROM ledger_keys ORDER BY key"
-        return LedgerProjection(
-            accounts: try Prepared(database, accounts + (closedToo ? "" : " WHERE closed = 0") + " ORDER BY id")
-                .all(LedgerRows.readAccount),
-            pendings: try Prepared(database, pendings).all(LedgerRows.readPending),
-            keys: try Prepared(database, keys).all(LedgerRows.readKey), head: head)
+    package func readEconomy<Answer: Sendable>(
+        _ body: @escaping @Sendable (any EconomyReader) throws -> Answer
+    ) async throws(StoreFailure) -> Answer {
+        let path = path
+        let snapshot: DatabaseSnapshot
+        do {
+            // A connection of its own: an audit of a long log must not keep one of the few readers from everybody else.
+            // While it runs, the write-ahead log is not reused, so the file grows by what is committed meanwhile.
+            snapshot = try pool.makeSnapshot()
+        } catch {
+            throw StoreFailure(storage: error, path: path)
+        }
+        let result = await withCheckedContinuation {
+            (answer: CheckedContinuation<Result<Answer, StoreFailure>, Never>) in
+            snapshot.asyncRead { opened in
+                do {
+                    answer.resume(returning: .success(try body(SQLiteEconomy(database: opened.get()))))
+                } catch {
+                    answer.resume(returning: .failure(StoreFailure(storage: error, path: path)))
+                }
+            }
+        }
+        // Its end waits for what it is doing, which must not be done on the caller's thread.
+        withExtendedLifetime(snapshot) {}
+        return try result.get()
     }
 }

@@ -158,6 +158,34 @@ enum Schema {
         + ["ledger_records", "ledger_account_records", "ledger_paid", "evidence_documents"].map(appendOnly).joined()
         + ["ledger_accounts", "ledger_keys", "ledger_transfers"].map(undeletable).joined()
 
+    // MARK: - What a file should hold
+
+    private struct Item: Hashable {
+        let kind: String
+        let name: String
+        let statement: String
+    }
+
+    /// How the tables, indexes, triggers and views of a file differ from those that this version makes, in words.
+    static func differences(in database: Database) throws -> [String] {
+        let model = try DatabaseQueue()
+        try migrator.migrate(model)
+        let wanted = try model.read(items(in:)), found = try items(in: database)
+        let names = Set(found.map(\.name))
+        let missing = wanted.subtracting(found).map { item in
+            "the \(item.kind) \(item.name) is \(names.contains(item.name) ? "another" : "missing")"
+        }
+        let known = Set(wanted.map(\.name))
+        let surplus = found.filter { !known.contains($0.name) }.map { "the \($0.kind) \($0.name) is not Fog's" }
+        return missing.sorted() + surplus.sorted()
+    }
+
+    /// SQLite's own tables (of ANALYZE, say) are not the schema's; what it makes for a key has no statement.
+    private static func items(in database: Database) throws -> Set<Item> {
+        let sql = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*'"
+        return Set(try Prepared(database, sql).all { Item(kind: $0.text(), name: $0.text(), statement: $0.text()) })
+    }
+
     private static func appendOnly(_ table: String) -> String {
         """
 

@@ -1,0 +1,142 @@
+internal import CFogSQLite
+internal import FogCore
+internal import FogJobs
+internal import FogLedger
+internal import GRDB
+
+/// The economy in a SQLite file, in one snapshot.
+struct SQLiteEconomy: EconomyReader {
+    let database: Database
+
+    func rows(of table: EconomyTable, _ body: (EconomyRow) throws -> Void) throws {
+        let query: Prepared
+        do {
+            query = try Prepared(
+                database, "SELECT \(Self.columns(of: table)) FROM \(table.rawValue) \(Self.order(of: table))")
+        } catch {
+            return try body(.unreadable(table, try Self.words(error)))
+        }
+        // What `body` throws ends the walk and is not the table's fault.
+        var refusal: (any Error)?
+        do {
+            try query.each { row in
+                let value = try Self.read(table, &row)
+                do { try body(value) } catch {
+                    refusal = error
+                    throw error
+                }
+            }
+        } catch {
+            if let refusal { throw refusal }
+            try body(.unreadable(table, try Self.words(error)))
+        }
+    }
+
+    /// An error that says how the file is: damaged, or without a table or a column. Others are thrown on.
+    private static func words(_ error: any Error) throws -> String {
+        let (code, message) =
+            switch error {
+            case let error as SQLError: (error.code, error.message)
+            case let error as DatabaseError: (error.extendedResultCode.rawValue, error.message ?? "no message")
+            default: throw error
+            }
+        guard [SQLITE_CORRUPT, SQLITE_ERROR, SQLITE_SCHEMA].contains(code & 0xff) else { throw error }
+        return message
+    }
+
+    private static func columns(of table: EconomyTable) -> String {
+        switch table {
+        case .records: LedgerRows.record
+        case .accounts: LedgerRows.account
+        case .pendings: LedgerRows.pending
+        case .keys: LedgerRows.key
+        case .transfers: "id, sequence, resolution"
+        case .accountRecords: "account, sequence"
+        case .paid: "subject, sequence"
+        case .documents: "digest, \(LedgerRows.evidence)"
+        }
+    }
+
+    /// Documents lie in the order in which they came: reading them by digest would jump to and fro.
+    private static func order(of table: EconomyTable) -> String {
+        switch table {
+        case .records: "ORDER BY sequence"
+        case .accounts, .pendings, .transfers: "ORDER BY id"
+        case .keys: "ORDER BY key"
+        case .accountRecords: "ORDER BY account, sequence"
+        case .paid: "ORDER BY subject"
+        case .documents: ""
+        }
+    }
+
+    private static func read(_ table: EconomyTable, _ row: inout Columns) throws -> EconomyRow {
+        do {
+            switch table {
+            case .records: return .record(sequence: try row.uint64(), bytes: row.bytes(), hash: row.bytes())
+            case .accounts: return .account(try LedgerRows.readAccount(&row))
+            case .pendings: return .pending(try LedgerRows.readPending(&row))
+            case .keys: return .key(try LedgerRows.readKey(&row))
+            case .transfers:
+                return .transfer(
+                    try row.id(), sequence: try row.uint64(),
+                    resolution: try row.optional { try LedgerRows.resolution($0.int64()) })
+            case .accountRecords: return .accountRecord(try row.id(), sequence: try row.uint64())
+            case .paid: return .paid(try row.id(), sequence: try row.uint64())
+            case .documents:
+                let digest = try row.digest()
+                return .document(try LedgerRows.readEvidence(&row), under: digest)
+            }
+        } catch let error as any CodedFailure {
+            return .unreadable(table, error.message)
+        }
+    }
+
+    func document(_ digest: Digest) throws -> EvidenceDocument? {
+        do {
+            var query = try Prepared(
+                database, "SELECT \(LedgerRows.evidence) FROM evidence_documents WHERE digest = ?")
+            query.bind(digest)
+            return try query.first(LedgerRows.readEvidence)
+        } catch let error as any CodedFailure {
+            throw LedgerFailure("unreadable", error.message)
+        } catch {
+            throw LedgerFailure("unreadable", try Self.words(error))
+        }
+    }
+
+    // MARK: - What is at work
+
+    func openJobs() throws -> [JobID] {
+        try Prepared(database, "SELECT id FROM jobs WHERE settled = 0").all { try $0.id() }
+    }
+
+    func openAttempts() throws -> [AttemptID] {
+        try Prepared(database, "SELECT job, number, token FROM attempts WHERE ended_at IS NULL").all(Self.readAttempt)
+    }
+
+    func receipts(_ body: (AttemptID, Digest) throws -> Void) throws {
+        try Prepared(database, "SELECT job, number, token, receipt FROM attempts WHERE receipt IS NOT NULL").each {
+            try body(Self.readAttempt(&$0), $0.digest())
+        }
+    }
+
+    private static func readAttempt(_ row: inout Columns) throws -> AttemptID {
+        AttemptID(task: TaskID(job: try row.id(), number: try row.uint32()), token: try row.uint32())
+    }
+
+    // MARK: - The file
+
+    /// At most so many of SQLite's own complaints.
+    private static let complaintLimit = 10
+
+    func complaints() throws -> [String] {
+        let damage: [String]
+        do {
+            damage = try Prepared(database, "PRAGMA integrity_check(\(Self.complaintLimit))").all { $0.text() }
+                .filter { $0 != "ok" }
+        } catch {
+            damage = [try Self.words(error)]
+        }
+        return try Schema.differences(in: database) + damage
+    }
+}
