@@ -159,10 +159,17 @@ extension Coordinator {
     }
 
     /// Replays the whole log and compares it with every projection.
+    ///
+    /// One runs at a time: whoever asks meanwhile gets the same answer.
     package func audit() async throws -> AuditReport {
-        // What is decided and not committed is in neither side of the comparison.
+        // What was answered before is part of what is checked.
         try await durable(ticket())
-        return try await LedgerAuditor(store: store).run()
+        if let running = runningAudit { return try await running.value }
+        let auditor = LedgerAuditor(store: store, coordinator: key)
+        let audit = Task { try await auditor.run() }
+        runningAudit = audit
+        defer { runningAudit = nil }
+        return try await audit.value
     }
 
     // MARK: Figures

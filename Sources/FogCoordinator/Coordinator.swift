@@ -35,6 +35,7 @@ package actor Coordinator: Service {
     /// Heartbeats whose answers are held back until there is an order, one a node.
     var orderWaiters: [NodeID: (number: UInt64, continuation: CheckedContinuation<Void, Never>)] = [:]
     var orderWaiterCount: UInt64 = 0
+    var runningAudit: Task<AuditReport, any Error>?
     /// Large content that is whole on the disk and whose row is being written.
     var arriving: Set<Digest> = []
     /// No placement round before this time.
@@ -124,7 +125,7 @@ package actor Coordinator: Service {
             recovering: state, rules: core.rules, key: key, seed: seed, at: Moment(clock))
         directory.replace(core.principals)
         if state.ledger == nil || state.ledger?.head.count == 0 {
-            core.post(LedgerEntry.systemAccounts, at: now)
+            core.openBooks(at: now)
             try await durable(ticket())
         }
         logger.info(

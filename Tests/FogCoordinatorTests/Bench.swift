@@ -21,7 +21,7 @@ struct Bench {
     init(rules: CoordinatorConfiguration = Bench.rules, credits: Credits = .credits(1000)) throws {
         store = MemoryStore()
         core = CoordinatorCore(rules: rules, key: key.publicKey, ledger: Ledger(), eventSequence: 0, seed: 1, at: now)
-        #expect(core.post(LedgerEntry.systemAccounts, at: now) == nil)
+        #expect(core.openBooks(at: now) == nil)
         let admin = SigningKey.generate()
         client = try core.enrol(
             key: admin.publicKey, name: "ada", roles: [.client, .admin], account: nil, at: now)

@@ -72,7 +72,7 @@ extension CoordinatorCore {
         learn(receipt.usage, of: attempt.record.node, at: now)
         end(
             &attempt, of: &job, as: outcome, detail: verified.report.detail, paying: amount,
-            evidence: amount == nil ? nil : evidence.digest, at: now)
+            evidence: evidence.digest, at: now)
         job.tasks[id.task.number]?.attempt = nil
         var madeProgress = false
         if outcome == .success {

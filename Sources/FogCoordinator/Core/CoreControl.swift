@@ -89,6 +89,14 @@ extension CoordinatorCore {
 
     // MARK: Principals and money
 
+    /// The first records of a new ledger: the system's accounts and the coordinator's own key, which signs grants.
+    @discardableResult
+    package mutating func openBooks(at now: Moment) -> LedgerRefusal? {
+        let enrolment = KeyEnrolment(key: key, roles: [.coordinator], owner: .treasury)
+        return post(
+            LedgerEntry.systemAccounts + [LedgerEntry(.enrol(enrolment), subject: SubjectID(digestOf: key.bytes))], at: now)
+    }
+
     /// Enrols a key: a principal, its account when it has none, and a record in the ledger.
     @discardableResult
     package mutating func enrol(

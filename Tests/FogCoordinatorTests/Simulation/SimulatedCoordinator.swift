@@ -41,7 +41,7 @@ final class SimulatedCoordinator {
         let start = Moment(wall: Timestamp(seconds: 1_800_000_000), boot: .hours(1))
         core = CoordinatorCore(
             rules: rules, key: key.publicKey, ledger: Ledger(), eventSequence: 0, seed: world.random.next(), at: start)
-        core.post(LedgerEntry.systemAccounts, at: now)
+        core.openBooks(at: now)
         flush()
         keepTicking()
     }

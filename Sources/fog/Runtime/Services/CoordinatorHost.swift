@@ -50,7 +50,7 @@ struct CoordinatorHost: Sendable {
             name: options.name,
             version: FogVersion.current, clock: clock, logger: logger)
         let server = HTTPServer(
-            endpoint: routes, address: options.address, logger: logger,
+            endpoint: routes, streams: routes, address: options.address, logger: logger,
             onBound: { port in
                 bound.url = "http://\(host):\(port)"
                 await onBound(bound.url)
