@@ -75,10 +75,7 @@ package struct Authentication: Sendable {
         do throws(Problem) {
             let authenticated = try authenticate(request)
             let key = authenticated.signature.keyID
-            guard open.begin(key) else {
-                throw Problem(
-                    429, "too_many_requests", "\(open.limit) requests of this key are under way", retryAfterSeconds: 1)
-            }
+            guard open.begin(key) else { throw tooMany }
             defer { open.end(key) }
             let response: CarrierResponse
             do throws(Problem) {
@@ -90,6 +87,22 @@ package struct Authentication: Sendable {
         } catch {
             return error.response
         }
+    }
+
+    /// Authenticates, and counts the request among the principal's open ones until its place is let go.
+    func hold(_ request: CarrierRequest) throws(Problem) -> (AuthenticatedRequest, OpenPlace) {
+        let authenticated = try authenticate(request)
+        guard let place = OpenPlace(authenticated.signature.keyID, among: open) else { throw tooMany }
+        return (authenticated, place)
+    }
+
+    /// Whether a principal that was authenticated may still act: its key can be revoked while it waits.
+    func mayAct(_ principal: Principal) -> Bool {
+        find(principal.key.id).map { $0.revokedAt == nil } ?? false
+    }
+
+    private var tooMany: Problem {
+        Problem(429, "too_many_requests", "\(open.limit) requests of this key are under way", retryAfterSeconds: 1)
     }
 
     /// Requests of all principals under way.
@@ -107,6 +120,20 @@ package struct Authentication: Sendable {
         case .refused(let refusal): throw Problem(refusal)
         }
     }
+}
+
+/// A request that lasts, counted until this is let go.
+final class OpenPlace: Sendable {
+    private let key: KeyID
+    private let requests: OpenRequests
+
+    fileprivate init?(_ key: KeyID, among requests: OpenRequests) {
+        guard requests.begin(key) else { return nil }
+        self.key = key
+        self.requests = requests
+    }
+
+    deinit { requests.end(key) }
 }
 
 /// Counts the requests under way, key by key.

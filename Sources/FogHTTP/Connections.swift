@@ -1,4 +1,9 @@
+internal import FogAPI
+internal import FogNet
+internal import HTTPTypes
 internal import NIOCore
+internal import NIOHTTP1
+internal import NIOHTTPTypes
 internal import Synchronization
 
 /// The open connections and what each of them waits for, so that a waiting handler is cancelled when its client leaves
@@ -102,14 +107,19 @@ private final class Connection: Sendable {
     }
 }
 
-/// Closes a connection whose client has sent its FIN, and one whose request head takes too long.
+/// Closes a connection whose client has sent its FIN, and one whose request head takes too long; says in a document
+/// what is no HTTP.
 ///
 /// The server allows half closure, so a FIN is only an event; closing makes it `closeFuture`'s, which ``Connections``
 /// waits for. The head's time runs from its first byte; an idle connection has the server's idle time instead.
-final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
+final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = NIOAny
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
 
     private let headTime: TimeAmount
+    /// Why the decoder gave up; the library answers that with an empty 400.
+    private var parserError: HTTPParserError?
     /// Parts that the decoder made: a head, a piece of a body, an end.
     fileprivate var parts = 0
 
@@ -133,6 +143,28 @@ final class ConnectionGuard: ChannelInboundHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         context.fireUserInboundEventTriggered(event)
         if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        parserError = error as? HTTPParserError ?? parserError
+        context.fireErrorCaught(error)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard let parserError, parserError == .invalidPath, case .head(let head) = unwrapOutboundIn(data), head.status == .badRequest,
+            head.headerFields[.contentLength] == "0"
+        else { return context.write(data, promise: promise) }
+        let problem =
+            parserError == .headerOverflow
+            ? Problem(431, "headers_too_large", "the header fields are larger or more than the coordinator takes")
+            : Problem(400, "bad_http", "this is not HTTP/1.1: \(parserError)")
+        let body = problem.response.body
+        var document = head
+        document.status = .init(code: problem.status)
+        document.headerFields[.contentType] = Problem.contentType
+        document.headerFields[.contentLength] = String(body.count)
+        context.write(wrapOutboundOut(.head(document)), promise: nil)
+        context.write(wrapOutboundOut(.body(context.channel.allocator.buffer(bytes: body))), promise: promise)
     }
 }
 

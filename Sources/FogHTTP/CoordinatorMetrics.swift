@@ -33,7 +33,9 @@ package struct CoordinatorMetrics: Sendable {
         total("fog_store_commits_total", "Commits since the start.", figures.commits)
         total("fog_store_syncs_total", "Syncs of the database files since the start.", Int(figures.syncs))
         total("fog_leases_granted_total", "Leases granted since the start.", figures.grants)
-        total("fog_results_accepted_total", "Results accepted since the start, each with its receipt.", figures.completions)
+        total(
+            "fog_results_accepted_total", "Results accepted since the start, each with its receipt.",
+            figures.completions)
         registry.gauge("fog_ledger_records", help: "Records in the ledger's log.").set(Double(figures.ledgerRecords))
         return registry.page()
     }

@@ -18,7 +18,8 @@ package struct Joining: Sendable {
         -> EnrolledBody
     {
         guard !body.roles.isEmpty, (1...1000).contains(body.uses), body.ttl > .zero, body.ttl <= .days(30) else {
-            throw CoordinatorFailure("bad_invitation", "an invitation has roles, 1 to 1000 uses and a life of at most 30d")
+            throw CoordinatorFailure(
+                "bad_invitation", "an invitation has roles, 1 to 1000 uses and a life of at most 30d")
         }
         let secret = SecureRandom.bytes(16)
         let expires = try await coordinator.invite(

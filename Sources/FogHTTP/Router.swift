@@ -73,6 +73,20 @@ struct RouteParameters: Sendable {
     func integer(_ name: String) throws(Problem) -> Int? {
         try value(name, wanted: "a whole number from 0") { Int($0).flatMap { $0 >= 0 ? $0 : nil } }
     }
+
+    /// A size or a place in a file. Bounded, so that sums of two never overflow.
+    func byteCount(_ name: String) throws(Problem) -> Int64? {
+        try value(name, wanted: "a number of bytes from 0 to 2^53") {
+            Int64($0).flatMap { (0...1 << 53).contains($0) ? $0 : nil }
+        }
+    }
+
+    /// A place in a sequence that begins with 1; the stores keep them in signed columns.
+    func sequence(_ name: String) throws(Problem) -> UInt64? {
+        try value(name, wanted: "a sequence number from 0 to 2^63 - 1") {
+            UInt64($0).flatMap { $0 <= UInt64(Int64.max) ? $0 : nil }
+        }
+    }
 }
 
 /// `%41` as `A`; nil for a broken escape or bytes that are not UTF-8.

@@ -9,122 +9,170 @@ internal import FogStore
 extension Routes {
     /// What a submitter asks.
     static let jobRoutes: [(String, Handler)] = [
-        ("POST /v1/jobs", { routes, asked, parameters in
-            try asked.require(.client, .admin)
-            let body = try Wire.decode(SubmitBody.self, from: asked.request.body)
-            if parameters.text("dry_run") != nil {
-                let quote = try await routes.coordinator.quote(
-                    document: body.document, fileTable: body.fileTable, by: asked.principal)
-                return try .json(QuoteBody(quote))
+        (
+            "POST /v1/jobs",
+            { routes, asked, parameters in
+                try asked.require(.client, .admin)
+                let body = try Wire.decode(SubmitBody.self, from: asked.request.body)
+                if parameters.text("dry_run") != nil {
+                    let quote = try await routes.coordinator.quote(
+                        document: body.document, fileTable: body.fileTable, by: asked.principal)
+                    return try .json(QuoteBody(quote))
+                }
+                let key = asked.request.headers["fog-idempotency-key"]
+                if let key, key.isEmpty || key.utf8.count > 255 {
+                    throw Problem(
+                        400, "bad_idempotency_key", "an idempotency key has 1 to 255 bytes, found \(key.utf8.count)")
+                }
+                let (record, isNew) = try await routes.coordinator.submit(
+                    document: body.document, fileTable: body.fileTable, idempotencyKey: key, by: asked.principal)
+                return try .json(JobBody(record), status: isNew ? 201 : 200)
             }
-            let key = asked.request.headers["fog-idempotency-key"]
-            if let key, key.isEmpty || key.utf8.count > 255 {
-                throw Problem(400, "bad_idempotency_key", "an idempotency key has 1 to 255 bytes, found \(key.utf8.count)")
+        ),
+        (
+            "GET /v1/jobs",
+            { routes, asked, parameters in
+                let states = try parameters.value("state", wanted: "states, comma-separated") {
+                    text -> Set<JobState>? in
+                    let all = text.split(separator: ",").map { JobState(rawValue: String($0)) }
+                    return all.contains(nil) ? nil : Set(all.compactMap { $0 })
+                }
+                let limit = min(try parameters.integer("limit") ?? 100, 1000)
+                var filter = JobFilter(
+                    states: states, name: parameters.text("name"),
+                    before: try parameters.value("before", wanted: "a job's id") { try? JobID($0) }, limit: limit)
+                if let label = parameters.text("label") {
+                    let pair = label.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                    guard pair.count == 2 else {
+                        throw Problem(400, "bad_query", "`label` reads name=value, found `\(label.prefix(80))`")
+                    }
+                    filter.label = (String(pair[0]), String(pair[1]))
+                }
+                let records = try await routes.coordinator.jobs(filter, for: asked.principal)
+                return try .json(
+                    JobListBody(jobs: records.map(JobBody.init), next: records.count == limit ? records.last?.id : nil))
             }
-            let (record, isNew) = try await routes.coordinator.submit(
-                document: body.document, fileTable: body.fileTable, idempotencyKey: key, by: asked.principal)
-            return try .json(JobBody(record), status: isNew ? 201 : 200)
-        }),
-        ("GET /v1/jobs", { routes, asked, parameters in
-            let states = try parameters.value("state", wanted: "states, comma-separated") { text -> Set<JobState>? in
-                let all = text.split(separator: ",").map { JobState(rawValue: String($0)) }
-                return all.contains(nil) ? nil : Set(all.compactMap { $0 })
+        ),
+        (
+            "GET /v1/jobs/{job}",
+            { routes, asked, parameters in
+                let wait = try Routes.wait(parameters)
+                return try .json(
+                    JobBody(try await routes.coordinator.find(parameters["job"], waiting: wait, for: asked.principal)))
             }
-            let limit = min(try parameters.integer("limit") ?? 100, 1000)
-            var filter = JobFilter(
-                states: states, name: parameters.text("name"),
-                before: try parameters.value("before", wanted: "a job's id") { try? JobID($0) }, limit: limit)
-            if let label = parameters.text("label") {
-                let pair = label.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                guard pair.count == 2 else { throw Problem(400, "bad_query", "`label` reads name=value, found `\(label)`") }
-                filter.label = (String(pair[0]), String(pair[1]))
+        ),
+        (
+            "GET /v1/jobs/{job}/document",
+            { routes, asked, parameters in
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                return CarrierResponse(
+                    status: 200, headers: ["content-type": "application/json"],
+                    body: Array(try await routes.coordinator.document(of: job.id).utf8))
             }
-            let records = try await routes.coordinator.jobs(filter, for: asked.principal)
-            return try .json(
-                JobListBody(jobs: records.map(JobBody.init), next: records.count == limit ? records.last?.id : nil))
-        }),
-        ("GET /v1/jobs/{job}", { routes, asked, parameters in
-            let wait = try Routes.wait(parameters)
-            return try .json(
-                JobBody(try await routes.coordinator.find(parameters["job"], waiting: wait, for: asked.principal)))
-        }),
-        ("GET /v1/jobs/{job}/document", { routes, asked, parameters in
-            let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
-            return CarrierResponse(
-                status: 200, headers: ["content-type": "application/json"],
-                body: Array(try await routes.coordinator.document(of: job.id).utf8))
-        }),
-        ("GET /v1/jobs/{job}/tasks", { routes, asked, parameters in
-            let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
-            let states = try parameters.value("state", wanted: "states, comma-separated") { text -> Set<TaskState>? in
-                let all = text.split(separator: ",").map { TaskState(rawValue: String($0)) }
-                return all.contains(nil) ? nil : Set(all.compactMap { $0 })
+        ),
+        (
+            "GET /v1/jobs/{job}/tasks",
+            { routes, asked, parameters in
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let states = try parameters.value("state", wanted: "states, comma-separated") {
+                    text -> Set<TaskState>? in
+                    let all = text.split(separator: ",").map { TaskState(rawValue: String($0)) }
+                    return all.contains(nil) ? nil : Set(all.compactMap { $0 })
+                }
+                let limit = min(try parameters.integer("limit") ?? 200, 1000)
+                let tasks = try await routes.coordinator.tasks(
+                    of: job.id, after: try parameters.value("after", wanted: "a task's number") { UInt32($0) },
+                    states: states, limit: limit, for: asked.principal)
+                return try .json(
+                    TaskListBody(
+                        tasks: tasks.map(TaskBody.init), next: tasks.count == limit ? tasks.last?.id.number : nil))
             }
-            let limit = min(try parameters.integer("limit") ?? 200, 1000)
-            let tasks = try await routes.coordinator.tasks(
-                of: job.id, after: try parameters.value("after", wanted: "a task's number") { UInt32($0) },
-                states: states, limit: limit, for: asked.principal)
-            return try .json(
-                TaskListBody(
-                    tasks: tasks.map(TaskBody.init), next: tasks.count == limit ? tasks.last?.id.number : nil))
-        }),
-        ("GET /v1/jobs/{job}/attempts", { routes, asked, parameters in
-            let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
-            let limit = min(try parameters.integer("limit") ?? 200, 1000)
-            let attempts = try await routes.coordinator.attempts(
-                of: job.id, task: try parameters.value("task", wanted: "a task's number") { UInt32($0) },
-                after: try parameters.value("after", wanted: "an attempt's id") { try? AttemptID($0) }, limit: limit,
-                for: asked.principal)
-            var bodies: [AttemptBody] = []
-            for attempt in attempts { bodies.append(await routes.body(of: attempt, for: asked)) }
-            return try .json(
-                AttemptListBody(attempts: bodies, next: attempts.count == limit ? attempts.last?.id : nil))
-        }),
-        ("GET /v1/jobs/{job}/events", { routes, asked, parameters in
-            let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
-            return try await routes.events(of: job.id, asked, parameters)
-        }),
+        ),
+        (
+            "GET /v1/jobs/{job}/attempts",
+            { routes, asked, parameters in
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let limit = min(try parameters.integer("limit") ?? 200, 1000)
+                let attempts = try await routes.coordinator.attempts(
+                    of: job.id, task: try parameters.value("task", wanted: "a task's number") { UInt32($0) },
+                    after: try parameters.value("after", wanted: "an attempt's id") { try? AttemptID($0) },
+                    limit: limit,
+                    for: asked.principal)
+                var bodies: [AttemptBody] = []
+                for attempt in attempts { bodies.append(await routes.body(of: attempt, for: asked)) }
+                return try .json(
+                    AttemptListBody(attempts: bodies, next: attempts.count == limit ? attempts.last?.id : nil))
+            }
+        ),
+        (
+            "GET /v1/jobs/{job}/events",
+            { routes, asked, parameters in
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                return try await routes.events(of: job.id, asked, parameters)
+            }
+        ),
         ("GET /v1/events", { routes, asked, parameters in try await routes.events(of: nil, asked, parameters) }),
-        ("GET /v1/jobs/{job}/explain", { routes, asked, parameters in
-            let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
-            let explanation = try await routes.coordinator.explain(job.id, for: asked.principal)
-            return try .json(
-                JobExplanationBody(
-                    job: JobBody(explanation.record), reasons: explanation.reasons,
-                    steps: explanation.steps.map(ExplanationBody.init)))
-        }),
-        ("POST /v1/jobs/{job}/cancel", { routes, asked, parameters in
-            try asked.require(.client, .admin)
-            let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
-            let reason = try Routes.reason(of: asked)
-            return try .json(JobBody(try await routes.coordinator.cancel(job.id, reason: reason, by: asked.principal)))
-        }),
-        ("POST /v1/jobs/{job}/hold", { routes, asked, parameters in
-            try asked.require(.client, .admin)
-            let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
-            let reason = try Routes.reason(of: asked)
-            return try .json(JobBody(try await routes.coordinator.hold(job.id, reason: reason, by: asked.principal)))
-        }),
-        ("POST /v1/jobs/{job}/release", { routes, asked, parameters in
-            try asked.require(.client, .admin)
-            let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
-            return try .json(JobBody(try await routes.coordinator.release(job.id, by: asked.principal)))
-        }),
-        ("POST /v1/jobs/{job}/fund", { routes, asked, parameters in
-            try asked.require(.client, .admin)
-            let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
-            let body = try Wire.decode(FundBody.self, from: asked.request.body)
-            guard body.credits > .zero else { throw Problem(400, "bad_amount", "`credits` must be above 0") }
-            return try .json(
-                JobBody(try await routes.coordinator.fund(job.id, adding: body.credits, by: asked.principal)))
-        }),
-        ("POST /v1/jobs/{job}/retry", { routes, asked, parameters in
-            try asked.require(.client, .admin)
-            let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
-            let body = try Wire.decode(RetryBody.self, from: asked.request.body)
-            let record = try await routes.coordinator.retry(job.id, onlyFailed: body.onlyFailed, by: asked.principal)
-            return try .json(JobBody(record), status: 201)
-        }),
+        (
+            "GET /v1/jobs/{job}/explain",
+            { routes, asked, parameters in
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let explanation = try await routes.coordinator.explain(job.id, for: asked.principal)
+                return try .json(
+                    JobExplanationBody(
+                        job: JobBody(explanation.record), reasons: explanation.reasons,
+                        steps: explanation.steps.map(ExplanationBody.init)))
+            }
+        ),
+        (
+            "POST /v1/jobs/{job}/cancel",
+            { routes, asked, parameters in
+                try asked.require(.client, .admin)
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let reason = try Routes.reason(of: asked)
+                return try .json(
+                    JobBody(try await routes.coordinator.cancel(job.id, reason: reason, by: asked.principal)))
+            }
+        ),
+        (
+            "POST /v1/jobs/{job}/hold",
+            { routes, asked, parameters in
+                try asked.require(.client, .admin)
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let reason = try Routes.reason(of: asked)
+                return try .json(
+                    JobBody(try await routes.coordinator.hold(job.id, reason: reason, by: asked.principal)))
+            }
+        ),
+        (
+            "POST /v1/jobs/{job}/release",
+            { routes, asked, parameters in
+                try asked.require(.client, .admin)
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                return try .json(JobBody(try await routes.coordinator.release(job.id, by: asked.principal)))
+            }
+        ),
+        (
+            "POST /v1/jobs/{job}/fund",
+            { routes, asked, parameters in
+                try asked.require(.client, .admin)
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let body = try Wire.decode(FundBody.self, from: asked.request.body)
+                guard body.credits > .zero else { throw Problem(400, "bad_amount", "`credits` must be above 0") }
+                return try .json(
+                    JobBody(try await routes.coordinator.fund(job.id, adding: body.credits, by: asked.principal)))
+            }
+        ),
+        (
+            "POST /v1/jobs/{job}/retry",
+            { routes, asked, parameters in
+                try asked.require(.client, .admin)
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let body = try Wire.decode(RetryBody.self, from: asked.request.body)
+                let record = try await routes.coordinator.retry(
+                    job.id, onlyFailed: body.onlyFailed, by: asked.principal)
+                return try .json(JobBody(record), status: 201)
+            }
+        ),
     ]
 
     private static func reason(of asked: AuthenticatedRequest) throws -> String {
@@ -144,7 +192,7 @@ extension Routes {
     private func events(of job: JobID?, _ asked: AuthenticatedRequest, _ parameters: RouteParameters) async throws
         -> CarrierResponse
     {
-        let after = try parameters.value("after", wanted: "an event's sequence") { UInt64($0) } ?? 0
+        let after = try parameters.sequence("after") ?? 0
         let wait = try Self.wait(parameters)
         let found = try await coordinator.events(
             after: after, job: job, limit: try parameters.integer("limit") ?? 500, wait: wait, for: asked.principal)

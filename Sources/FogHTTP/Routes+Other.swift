@@ -1,70 +1,96 @@
-internal import FogStore
 internal import FogAPI
 internal import FogCoordinator
 internal import FogCore
 internal import FogJobs
 internal import FogLedger
 internal import FogNet
+internal import FogStore
 
 extension Routes {
     /// Machines, people and money.
     static let otherRoutes: [(String, Handler)] = [
         ("GET /v1/me", { _, asked, _ in try .json(MeBody(asked.principal)) }),
-        ("GET /v1/nodes", { routes, asked, _ in
-            try .json(NodeListBody(nodes: await routes.coordinator.nodes(for: asked.principal).map(NodeBody.init)))
-        }),
-        ("GET /v1/nodes/{node}", { routes, asked, parameters in
-            try .json(NodeBody(try await routes.coordinator.node(parameters["node"], for: asked.principal)))
-        }),
+        (
+            "GET /v1/nodes",
+            { routes, asked, _ in
+                try .json(NodeListBody(nodes: await routes.coordinator.nodes(for: asked.principal).map(NodeBody.init)))
+            }
+        ),
+        (
+            "GET /v1/nodes/{node}",
+            { routes, asked, parameters in
+                try .json(NodeBody(try await routes.coordinator.node(parameters["node"], for: asked.principal)))
+            }
+        ),
         ("POST /v1/nodes/{node}/cordon", { try await $0.set(.cordoned, $1, $2) }),
         ("POST /v1/nodes/{node}/drain", { try await $0.set(.draining, $1, $2) }),
         ("POST /v1/nodes/{node}/resume", { try await $0.set(.active, $1, $2) }),
-        ("GET /v1/ledger/accounts/{account}", { routes, asked, parameters in
-            try .json(BalanceBody(try await routes.account(parameters["account"], asked)))
-        }),
-        ("GET /v1/ledger/accounts/{account}/history", { routes, asked, parameters in
-            let account = try await routes.account(parameters["account"], asked)
-            let limit = min(try parameters.integer("limit") ?? 50, 1000)
-            let rows = try await routes.coordinator.history(
-                of: account.id, before: try parameters.value("before", wanted: "a sequence number") { UInt64($0) },
-                limit: limit)
-            let lines = rows.compactMap { row in
-                (try? LedgerRecord(decoding: row.bytes)).flatMap { HistoryBody.Line($0, for: account.id) }
+        (
+            "GET /v1/ledger/accounts/{account}",
+            { routes, asked, parameters in
+                try .json(BalanceBody(try await routes.account(parameters["account"], asked)))
             }
-            return try .json(
-                HistoryBody(
-                    account: account.id, lines: lines, next: rows.count == limit ? rows.last?.sequence : nil))
-        }),
-        ("GET /v1/receipts/{attempt}", { routes, asked, parameters in
-            guard let id = try? AttemptID(parameters["attempt"]) else {
-                throw Problem(400, "bad_attempt", "an attempt reads JOB.TASK.TOKEN, found `\(parameters["attempt"].prefix(80))`")
+        ),
+        (
+            "GET /v1/ledger/accounts/{account}/history",
+            { routes, asked, parameters in
+                let account = try await routes.account(parameters["account"], asked)
+                let limit = min(try parameters.integer("limit") ?? 50, 1000)
+                let rows = try await routes.coordinator.history(
+                    of: account.id, before: try parameters.sequence("before"),
+                    limit: limit)
+                let lines = rows.compactMap { row in
+                    (try? LedgerRecord(decoding: row.bytes)).flatMap { HistoryBody.Line($0, for: account.id) }
+                }
+                return try .json(
+                    HistoryBody(
+                        account: account.id, lines: lines, next: rows.count == limit ? rows.last?.sequence : nil))
             }
-            let (attempt, document) = try await routes.coordinator.receipt(of: id, for: asked.principal)
-            return try .json(
-                ReceiptBody(
-                    attempt: id, receipt: Base64Bytes(document.bytes), paid: attempt.paid, payee: attempt.payee))
-        }),
-        ("POST /v1/ledger/grants", { routes, asked, _ in
-            try asked.require(.admin)
-            let body = try Wire.decode(GrantBody.self, from: asked.request.body)
-            let account = try await routes.account(body.account, asked)
-            return try .json(
-                BalanceBody(
-                    try await routes.coordinator.grant(
-                        body.credits, to: account.id, reason: body.reason, by: asked.principal)),
-                status: 201)
-        }),
-        ("GET /v1/ledger/audit", { routes, asked, _ in
-            try asked.require(.admin, .auditor, .client)
-            let report = try await routes.coordinator.audit()
-            return CarrierResponse(
-                status: 200, headers: ["content-type": "application/json"], body: Array(report.json.compact.utf8))
-        }),
-        ("POST /v1/enroll", { routes, asked, _ in
-            try asked.require(.admin)
-            let body = try Wire.decode(EnrollBody.self, from: asked.request.body)
-            return try .json(try await routes.joining.invite(body, by: asked.principal, on: routes.coordinator), status: 201)
-        }),
+        ),
+        (
+            "GET /v1/receipts/{attempt}",
+            { routes, asked, parameters in
+                guard let id = try? AttemptID(parameters["attempt"]) else {
+                    let found = parameters["attempt"].prefix(80)
+                    throw Problem(400, "bad_attempt", "an attempt reads JOB.TASK.TOKEN, found `\(found)`")
+                }
+                let (attempt, document) = try await routes.coordinator.receipt(of: id, for: asked.principal)
+                return try .json(
+                    ReceiptBody(
+                        attempt: id, receipt: Base64Bytes(document.bytes), paid: attempt.paid, payee: attempt.payee))
+            }
+        ),
+        (
+            "POST /v1/ledger/grants",
+            { routes, asked, _ in
+                _ = asked
+                let body = try Wire.decode(GrantBody.self, from: asked.request.body)
+                let account = try await routes.account(body.account, asked)
+                return try .json(
+                    BalanceBody(
+                        try await routes.coordinator.grant(
+                            body.credits, to: account.id, reason: body.reason, by: asked.principal)),
+                    status: 201)
+            }
+        ),
+        (
+            "GET /v1/ledger/audit",
+            { routes, asked, _ in
+                try asked.require(.admin, .auditor, .client)
+                let report = try await routes.coordinator.audit()
+                return CarrierResponse(
+                    status: 200, headers: ["content-type": "application/json"], body: Array(report.json.compact.utf8))
+            }
+        ),
+        (
+            "POST /v1/enroll",
+            { routes, asked, _ in
+                try asked.require(.admin)
+                let body = try Wire.decode(EnrollBody.self, from: asked.request.body)
+                let invitation = try await routes.joining.invite(body, by: asked.principal, on: routes.coordinator)
+                return try .json(invitation, status: 201)
+            }
+        ),
     ]
 
     private func set(

@@ -20,7 +20,12 @@ package struct Routes: CarrierEndpoint {
     let name: String
     let version: String
 
-    private static let routes: [(pattern: RoutePattern, handler: Handler)] =
+    /// What strangers may ask; ``answerOpen(_:)`` answers it.
+    static let openRoutes = [
+        "GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json", "GET /v1/info", "POST /v1/join",
+    ].map(RoutePattern.init)
+
+    static let routes: [(pattern: RoutePattern, handler: Handler)] =
         (jobRoutes + contentRoutes + workerRoutes + otherRoutes).map { (RoutePattern($0.0), $0.1) }
 
     package init(
@@ -61,7 +66,8 @@ package struct Routes: CarrierEndpoint {
             return (response, pattern.text)
         }
         guard allowed.isEmpty else {
-            var response = Problem(405, "method_not_allowed", "this path takes \(allowed.joined(separator: ", "))").response
+            var response = Problem(405, "method_not_allowed", "this path takes \(allowed.joined(separator: ", "))")
+                .response
             response.headers["allow"] = allowed.joined(separator: ", ")
             return (response, "405")
         }
@@ -73,7 +79,8 @@ package struct Routes: CarrierEndpoint {
         switch (request.method, request.path) {
         case ("GET", "/healthz"): return .text("ok\n")
         case ("GET", "/readyz"):
-            return await coordinator.isReady ? .text("ready\n") : .text("the store does not take commits\n", status: 503)
+            return await coordinator.isReady
+                ? .text("ready\n") : .text("the store does not take commits\n", status: 503)
         case ("GET", "/metrics"):
             let page = metrics.page(await coordinator.figures())
             return CarrierResponse(
@@ -94,21 +101,43 @@ package struct Routes: CarrierEndpoint {
     ) async throws(Problem) -> CarrierResponse {
         do {
             return try await handler(self, request, parameters)
-        } catch let problem as Problem {
-            throw problem
-        } catch let failure as CoordinatorFailure {
-            throw Self.problem(for: failure)
-        } catch let failure as StoreFailure {
-            logger.error("the store failed", metadata: ["code": "\(failure.code)", "message": "\(failure.message)"])
-            throw Problem(503, failure.code, failure.message, retryAfterSeconds: 2)
-        } catch let failure as any CodedFailure {
-            throw Problem(400, failure.code, failure.message)
-        } catch is CancellationError {
-            throw Problem(499, "cancelled", "the asker left")
         } catch {
-            logger.error("a request failed", metadata: ["path": "\(request.request.path)", "error": "\(error)"])
-            throw .unexpected
+            throw problem(for: error, path: request.request.path)
         }
+    }
+
+    /// What the asker is told of a failure of any module; what it should not be told is in the log.
+    func problem(for error: any Error, path: String) -> Problem {
+        switch error {
+        case let problem as Problem: return problem
+        case let failure as CoordinatorFailure: return Self.problem(for: failure)
+        case let failure as StoreFailure:
+            _ = Self.problem(forContent: failure)
+            logger.error("the store failed", metadata: ["code": "\(failure.code)", "message": "\(failure.message)"])
+            let detail = "the coordinator's storage failed (\(failure.code)); its log says why"
+            return Problem(503, failure.code, detail, retryAfterSeconds: 2)
+        case let failure as any CodedFailure: return Problem(400, failure.code, failure.message)
+        case is CancellationError: return Problem(499, "cancelled", "the asker left")
+        default:
+            logger.error("a request failed", metadata: ["path": "\(path)", "error": "\(error)"])
+            return .unexpected
+        }
+    }
+
+    /// A mistake of the sender that the files beside the database found; nil when the storage itself failed.
+    private static func problem(forContent failure: StoreFailure) -> Problem? {
+        let status: Int
+        switch failure.code {
+        case "wrong_offset", "wrong_size", "busy": status = 409
+        case "bad_digest", "bad_name": status = 400
+        case "too_large": status = 413
+        case "not_found": return problem(for: .notFound)
+        default: return nil
+        }
+        // Where the coordinator keeps its files is nobody else's business.
+        let parts = failure.message.split(separator: ": ", maxSplits: 1)
+        let detail = parts.count == 2 && parts[0].contains("/") ? String(parts[1]) : failure.message
+        return Problem(status, failure.code, detail)
     }
 
     static func problem(for failure: CoordinatorFailure) -> Problem {
@@ -132,14 +161,8 @@ package struct Routes: CarrierEndpoint {
             let body = try Wire.decode(JoinBody.self, from: request.body)
             _ = try authentication.verify(request, by: body.key)
             return try .json(MeBody(try await joining.join(body, on: coordinator)), status: 201)
-        } catch let problem as Problem {
-            return problem.response
-        } catch let failure as CoordinatorFailure {
-            return Self.problem(for: failure).response
-        } catch let failure as any CodedFailure {
-            return Problem(400, failure.code, failure.message).response
         } catch {
-            return Problem.unexpected.response
+            return problem(for: error, path: request.path).response
         }
     }
 }

@@ -82,8 +82,12 @@ final class RawConnection: Sendable {
 
     /// Whether the server still took it.
     @discardableResult
-    func send(_ text: String) async throws -> Bool {
-        var rest = Array(text.utf8)[...]
+    func send(_ text: String) async throws -> Bool { try await send(bytes: Array(text.utf8)) }
+
+    /// Whether the server still took them.
+    @discardableResult
+    func send(bytes: [UInt8]) async throws -> Bool {
+        var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             if count > 0 {
@@ -102,22 +106,28 @@ final class RawConnection: Sendable {
 
     /// Reads until the text stands in what came, or the server closes.
     func read(until text: String) async throws -> String {
+        String(decoding: try await bytes(until: text), as: UTF8.self)
+    }
+
+    private func bytes(until text: String) async throws -> [UInt8] {
         var all: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 14)
         while true {
             let count = recv(descriptor, &chunk, chunk.count, 0)
             if count > 0 {
                 all += chunk.prefix(count)
-                let found = String(decoding: all, as: UTF8.self)
-                if !text.isEmpty, found.contains(text) { return found }
+                if !text.isEmpty, String(decoding: all, as: UTF8.self).contains(text) { return all }
             } else if count < 0, errno == EAGAIN {
                 try await Task.sleep(for: .milliseconds(1))
             } else {
-                return String(decoding: all, as: UTF8.self)
+                return all
             }
         }
     }
 
     /// Reads until the server closes.
     func readToEnd() async throws -> String { try await read(until: "") }
+
+    /// Reads until the server closes.
+    func bytesToEnd() async throws -> [UInt8] { try await bytes(until: "") }
 }

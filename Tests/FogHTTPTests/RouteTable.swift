@@ -1,0 +1,154 @@
+import FogAPI
+import FogCore
+import FogJobs
+import FogNet
+import Testing
+
+@testable import FogHTTP
+
+/// One request a route that would do something if the right person sent it, and who that is.
+struct RouteCase: Sendable, CustomTestStringConvertible {
+    let method: String
+    /// `GET /v1/jobs/{job}`
+    let route: String
+    let target: String
+    let body: [UInt8]
+    let roles: Set<Role>
+
+    var testDescription: String { route }
+}
+
+/// The things that requests are about.
+struct Things: Sendable {
+    let job: JobID
+    let attempt: AttemptID
+    let blob: Digest
+    let node: NodeID
+    let account: AccountID
+
+    /// All of ada's, whom nobody here is; the node is the worker's.
+    static func make(in pool: Pool) async throws -> Things {
+        let content = Array("ada's own".utf8)
+        let blob = Digest.blake2b(content)
+        let sent = try await pool.ask(
+            "PUT", "/v1/blobs/\(blob)?total=\(content.count)", by: "ada", body: content)
+        #expect(sent.status == 200)
+        let hello = try await pool.ask("POST", "/v1/worker/hello", by: "worker", body: RouteTable.hello())
+        let job = try await pool.submit()
+        return Things(
+            job: job, attempt: AttemptID(task: TaskID(job: job, number: 0), token: 1), blob: blob,
+            node: try Wire.decode(WorkerTerms.self, from: hello.body).node,
+            account: try pool.person("ada").principal.account)
+    }
+}
+
+/// Who may do what: the capability table, written down a second time.
+enum RouteTable {
+    private static let everybody = Set(Role.allCases)
+    private static let submitters: Set<Role> = [.client, .admin]
+
+    private static let capabilities: [String: Set<Role>] = [
+        "POST /v1/jobs": submitters, "GET /v1/jobs": everybody,
+        "GET /v1/jobs/{job}": [.admin], "GET /v1/jobs/{job}/document": [.admin],
+        "GET /v1/jobs/{job}/tasks": [.admin], "GET /v1/jobs/{job}/attempts": [.admin],
+        "GET /v1/jobs/{job}/events": [.admin], "GET /v1/jobs/{job}/explain": [.admin],
+        "GET /v1/jobs/{job}/logs": [.admin], "GET /v1/events": [.admin, .auditor],
+        "POST /v1/jobs/{job}/cancel": [.admin], "POST /v1/jobs/{job}/hold": [.admin],
+        "POST /v1/jobs/{job}/release": [.admin], "POST /v1/jobs/{job}/fund": [.admin],
+        "POST /v1/jobs/{job}/retry": [.admin],
+        "POST /v1/blobs/missing": [.client, .worker, .admin], "PUT /v1/blobs/{digest}": [.client, .worker, .admin],
+        "GET /v1/blobs/{digest}": [],
+        "POST /v1/worker/hello": [.worker], "POST /v1/worker/poll": [.worker], "POST /v1/worker/heartbeat": [.worker],
+        "POST /v1/worker/complete": [.worker], "POST /v1/worker/checkpoint": [.worker],
+        "POST /v1/worker/logs": [.worker],
+        "GET /v1/me": everybody, "GET /v1/nodes": everybody, "GET /v1/nodes/{node}": everybody,
+        // Its owner, who is a worker here, and operators.
+        "POST /v1/nodes/{node}/cordon": [.admin, .worker], "POST /v1/nodes/{node}/drain": [.admin, .worker],
+        "POST /v1/nodes/{node}/resume": [.admin, .worker],
+        "GET /v1/ledger/accounts/{account}": [.admin, .auditor],
+        "GET /v1/ledger/accounts/{account}/history": [.admin, .auditor],
+        "GET /v1/receipts/{attempt}": [.admin, .auditor], "POST /v1/ledger/grants": [.admin],
+        "GET /v1/ledger/audit": [.admin, .auditor, .client], "POST /v1/enroll": [.admin],
+    ]
+
+    /// Every route that is served; one without a capability fails the test that asks.
+    static func cases(_ things: Things) throws -> [RouteCase] {
+        try Routes.routes.map { pattern, _ in
+            let route = "\(pattern.method) \(pattern.text)"
+            let roles = try #require(capabilities[route], "\(route) stands in no capability table")
+            return RouteCase(
+                method: pattern.method, route: route, target: target(pattern.text, things) + query(route, things),
+                body: try body(route, things), roles: roles)
+        }
+    }
+
+    static func target(_ path: String, _ things: Things) -> String {
+        let values = [
+            "{job}": things.job.description, "{attempt}": things.attempt.description,
+            "{digest}": things.blob.description, "{node}": things.node.description,
+            "{account}": things.account.description,
+        ]
+        return "/"
+            + path.split(separator: "/").map { values[String($0)] ?? String($0) }.joined(separator: "/")
+    }
+
+    private static func query(_ route: String, _ things: Things) -> String {
+        switch route {
+        case "PUT /v1/blobs/{digest}": "?total=9"
+        case "POST /v1/worker/logs": "?attempt=\(things.attempt)&stream=stdout"
+        default: ""
+        }
+    }
+
+    /// - Parameter state: closed unless the worker is to get work.
+    static func hello(_ state: Allowance.State = .closed) -> [UInt8] {
+        let report = NodeReport(
+            name: "n1", architecture: "x86_64", cpu: .cores(4), memory: .gibibytes(8), disk: .gibibytes(100))
+        return encoded(WorkerHello(report: report, allowance: allowance(state), incarnation: "first", holding: []))
+    }
+
+    static func allowance(_ state: Allowance.State = .closed) -> Allowance {
+        Allowance(state: state, reason: "a test", cpuCap: .cores(4), memoryCap: .gibibytes(8), slots: 4)
+    }
+
+    private static func encoded(_ value: some Encodable) -> [UInt8] { (try? Wire.encode(value)) ?? [] }
+
+    static func body(_ route: String, _ things: Things) throws -> [UInt8] {
+        let file = OutputFile(name: "a", size: 9, executable: false, digest: things.blob)
+        return switch route {
+        case "POST /v1/jobs": Pool.document()
+        case "POST /v1/jobs/{job}/cancel", "POST /v1/jobs/{job}/hold": encoded(ReasonBody(reason: "because"))
+        case "POST /v1/jobs/{job}/fund": encoded(FundBody(credits: .credits(1)))
+        case "POST /v1/jobs/{job}/retry": encoded(RetryBody(onlyFailed: true))
+        case "POST /v1/blobs/missing": encoded(DigestListBody(digests: [things.blob]))
+        case "PUT /v1/blobs/{digest}": Array("ada's own".utf8)
+        case "POST /v1/worker/hello": hello()
+        case "POST /v1/worker/poll": encoded(PollRequest(allowance: allowance(), want: 1, wait: .zero))
+        case "POST /v1/worker/heartbeat":
+            encoded(Heartbeat(allowance: allowance(), attempts: [.init(attempt: things.attempt, state: .running)]))
+        case "POST /v1/worker/complete": encoded(CompletionRequest(reports: [report(things)]))
+        case "POST /v1/worker/checkpoint": encoded(CheckpointReport(attempt: things.attempt, files: [file]))
+        case "POST /v1/ledger/grants":
+            encoded(GrantBody(account: things.account.description, credits: .credits(1), reason: "a gift"))
+        case "POST /v1/enroll":
+            encoded(EnrollBody(roles: [.client], uses: 1, ttl: .hours(1), owner: nil, credits: .zero))
+        case let other where other.hasPrefix("POST"): Array("{}".utf8)
+        default: []
+        }
+    }
+
+    /// A well made receipt of somebody who never had the lease.
+    private static func report(_ things: Things) -> AttemptReport {
+        let key = SigningKey.generate()
+        let receipt = Receipt(
+            coordinator: key.publicKey, attempt: things.attempt, node: key.publicKey, profileDigest: .zero,
+            missingIsolation: [], inputDigest: .zero, outputDigest: .zero, stdoutDigest: .zero, stderrDigest: .zero,
+            exitCode: 0, signal: nil, outcome: .success,
+            usage: Usage(cpuNanoseconds: 1, wallNanoseconds: 1, peakBytes: 1, source: .cgroupV1),
+            priceBound: .zero)
+        return AttemptReport(
+            receipt: SignedReceipt(receipt, signedWith: key),
+            outputs: [OutputFile(name: "a", size: 1, executable: false, digest: things.blob)], contents: [nil],
+            stdout: Base64Bytes([65]), stderr: nil, stdoutSize: 1, stderrSize: 0, detail: "none")
+    }
+}
