@@ -94,7 +94,8 @@ extension CoordinatorCore {
     package mutating func openBooks(at now: Moment) -> LedgerRefusal? {
         let enrolment = KeyEnrolment(key: key, roles: [.coordinator], owner: .treasury)
         return post(
-            LedgerEntry.systemAccounts + [LedgerEntry(.enrol(enrolment), subject: SubjectID(digestOf: key.bytes))], at: now)
+            LedgerEntry.systemAccounts + [LedgerEntry(.enrol(enrolment), subject: SubjectID(digestOf: key.bytes))],
+            at: now)
     }
 
     /// Enrols a key: a principal, its account when it has none, and a record in the ledger.

@@ -1,6 +1,6 @@
-internal import FogStore
 package import FogCore
 package import FogJobs
+internal import FogStore
 
 /// Who is there: hello, heartbeats, silence.
 extension CoordinatorCore {

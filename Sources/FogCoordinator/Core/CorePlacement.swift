@@ -116,7 +116,8 @@ extension CoordinatorCore {
         for job in jobs.values where job.mayStart {
             for (index, progress) in job.record.progress.steps.enumerated() where progress.counts[.ready] > 0 {
                 let rank = FairShare.rank(
-                    priority: job.record.priority, sla: job.spec.sla, waited: now.wall - job.record.submittedAt, agingStep: rules.agingStep
+                    priority: job.record.priority, sla: job.spec.sla, waited: now.wall - job.record.submittedAt,
+                    agingStep: rules.agingStep
                 )
                 let step = QueuedStep(
                     job: job.record.id, step: index, count: progress.counts[.ready], rank: rank,

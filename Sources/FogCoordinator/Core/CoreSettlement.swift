@@ -50,7 +50,9 @@ extension CoordinatorCore {
             must(post(Settlement.pay(charge, metered: amount, evidence: evidence), at: now), "a live attempt is paid")
             job.record.progress.spent = Credits(micro: job.record.progress.spent.micro + amount.micro)
         } else {
-            must(post(Settlement.release(charge, evidence: evidence ?? .zero, at: now.wall, in: ledger), at: now), "a reservation is given back")
+            must(
+                post(Settlement.release(charge, evidence: evidence ?? .zero, at: now.wall, in: ledger), at: now),
+                "a reservation is given back")
         }
         guard job.openAttempts == 0 else { return }
         let refund = Settlement.refund(
