@@ -34,8 +34,7 @@ extension Routes: EventStreaming {
         do {
             let (asked, place) = try authentication.hold(request)
             let parameters = try RouteParameters(path: path, query: request.query)
-            _ = try Self.lastEventID(after)
-            let cursor = try parameters.sequence("after") ?? 0
+            let cursor = try Self.lastEventID(after) ?? parameters.sequence("after") ?? 0
             let job =
                 path["job"] == nil ? nil : try await coordinator.find(parameters["job"], for: asked.principal).id
             // Who may not read learns it here, in a document instead of a stream that ends.

@@ -64,6 +64,7 @@ package enum OpenAPI {
         ("POST /v1/worker/complete", "The ends of attempts."),
         ("POST /v1/worker/checkpoint", "A checkpoint of a running attempt."),
         ("POST /v1/worker/logs", "A piece of a running attempt's log."),
+        ("GET /v1/me", "Who asks."),
         ("GET /v1/nodes", "Machines."),
         ("GET /v1/nodes/{node}", "A machine by id, unique prefix or name."),
         ("POST /v1/nodes/{node}/cordon", "No new work for it."),

@@ -63,7 +63,7 @@ extension Routes {
         (
             "POST /v1/ledger/grants",
             { routes, asked, _ in
-                _ = asked
+                try asked.require(.admin)
                 let body = try Wire.decode(GrantBody.self, from: asked.request.body)
                 let account = try await routes.account(body.account, asked)
                 return try .json(

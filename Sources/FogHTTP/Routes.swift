@@ -112,7 +112,7 @@ package struct Routes: CarrierEndpoint {
         case let problem as Problem: return problem
         case let failure as CoordinatorFailure: return Self.problem(for: failure)
         case let failure as StoreFailure:
-            _ = Self.problem(forContent: failure)
+            if let problem = Self.problem(forContent: failure) { return problem }
             logger.error("the store failed", metadata: ["code": "\(failure.code)", "message": "\(failure.message)"])
             let detail = "the coordinator's storage failed (\(failure.code)); its log says why"
             return Problem(503, failure.code, detail, retryAfterSeconds: 2)
