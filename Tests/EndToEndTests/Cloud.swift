@@ -176,7 +176,7 @@ extension Trait where Self == SharedCloud {
 }
 
 /// The real programs, run as processes: one test at a time, since each has all the cores.
-@Suite("End to end", .serialized, .sharedCloud, .timeLimit(.minutes(3)))
+@Suite("End to end", .serialized, .sharedCloud, .timeLimit(.minutes(10)))
 enum EndToEnd {
     /// The cloud that all tests share.
     static var cloud: Cloud {

@@ -6,7 +6,7 @@ import FogNet
 import Synchronization
 import Testing
 
-@Suite("Authentication", .timeLimit(.minutes(1)))
+@Suite("Authentication", .timeLimit(.minutes(10)))
 struct AuthenticationTests {
     private let coordinator: SigningKey
     private let key: SigningKey

@@ -7,7 +7,7 @@ import Testing
 @testable import FogHTTP
 
 /// Who may not, may not: every route, every role, every way to pretend.
-@Suite("Who may do what", .timeLimit(.minutes(1)))
+@Suite("Who may do what", .timeLimit(.minutes(10)))
 struct AuthorityTests {
     @Test("a role does what the capability table gives it, and nothing else")
     func roles() async throws {

@@ -6,7 +6,7 @@ import FogTestSupport
 import Synchronization
 import Testing
 
-@Suite("Event streams", .timeLimit(.minutes(1)))
+@Suite("Event streams", .timeLimit(.minutes(10)))
 struct EventStreamTests {
     private static let request = CarrierRequest(method: "GET", target: "/v1/jobs/x/events")
     private static let raw = "GET /v1/events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n"

@@ -5,7 +5,7 @@ import FogNet
 import FogTestSupport
 import Testing
 
-@Suite("The HTTP carrier", .timeLimit(.minutes(2)))
+@Suite("The HTTP carrier", .timeLimit(.minutes(10)))
 struct HTTPCarrierTests {
     private static let conformance = CarrierConformance { endpoint, body in
         try await withServer(endpoint) { port, _ in

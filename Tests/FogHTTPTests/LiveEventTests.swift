@@ -8,7 +8,7 @@ import Testing
 @testable import FogHTTP
 
 /// Live views over the real routes: who may see them, where they go on, and when they end.
-@Suite("Live events", .timeLimit(.minutes(1)))
+@Suite("Live events", .timeLimit(.minutes(10)))
 struct LiveEventTests {
     /// The first events of a stream.
     private func read(

@@ -6,7 +6,7 @@ import FogTestSupport
 import Synchronization
 import Testing
 
-@Suite("Long polls", .timeLimit(.minutes(1)))
+@Suite("Long polls", .timeLimit(.minutes(10)))
 struct LongPollTests {
     private static let wait = "GET /wait HTTP/1.1\r\nhost: x\r\n\r\n"
 

@@ -6,7 +6,7 @@ import FogTestSupport
 import Synchronization
 import Testing
 
-@Suite("The HTTP server's limits", .timeLimit(.minutes(1)))
+@Suite("The HTTP server's limits", .timeLimit(.minutes(10)))
 struct ServerLimitTests {
     private static func limits(_ change: (inout HTTPServer.Limits) -> Void) -> HTTPServer.Limits {
         var limits = HTTPServer.Limits()
