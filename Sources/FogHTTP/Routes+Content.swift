@@ -75,6 +75,7 @@ extension Routes {
             { routes, asked, _ in
                 try asked.require(.worker)
                 let body = try Wire.decode(WorkerHello.self, from: asked.request.body)
+                try WorkerBounds.check(body)
                 return try .json(try await routes.coordinator.hello(body, from: asked.principal.key.id))
             }
         ),
@@ -83,6 +84,7 @@ extension Routes {
             { routes, asked, _ in
                 try asked.require(.worker)
                 let body = try Wire.decode(PollRequest.self, from: asked.request.body)
+                try WorkerBounds.check(body.allowance)
                 return try .json(try await routes.coordinator.poll(body, from: asked.principal.key.id))
             }
         ),
@@ -91,6 +93,7 @@ extension Routes {
             { routes, asked, _ in
                 try asked.require(.worker)
                 let body = try Wire.decode(Heartbeat.self, from: asked.request.body)
+                try WorkerBounds.check(body.allowance)
                 return try .json(await routes.coordinator.heartbeat(body, from: asked.principal.key.id))
             }
         ),
@@ -99,7 +102,7 @@ extension Routes {
             { routes, asked, _ in
                 try asked.require(.worker)
                 let body = try Wire.decode(CompletionRequest.self, from: asked.request.body)
-                return try .json(try await routes.coordinator.complete(body, from: asked.principal.key.id))
+                return try .json(try await routes.complete(body, asked))
             }
         ),
         (
@@ -107,6 +110,10 @@ extension Routes {
             { routes, asked, _ in
                 try asked.require(.worker)
                 let body = try Wire.decode(CheckpointReport.self, from: asked.request.body)
+                if let mistake = WorkerBounds.mistake(in: body.files) { throw Problem(400, "bad_report", mistake) }
+                if let missing = try await routes.missing(body.files, asked) {
+                    throw Problem(400, "missing_blob", missing)
+                }
                 guard try await routes.coordinator.checkpoint(body, from: asked.principal.key.id) else {
                     throw Problem(409, "stale_lease", "the lease is not yours any more")
                 }

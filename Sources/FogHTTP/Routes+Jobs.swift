@@ -158,6 +158,10 @@ extension Routes {
                 let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
                 let body = try Wire.decode(FundBody.self, from: asked.request.body)
                 guard body.credits > .zero else { throw Problem(400, "bad_amount", "`credits` must be above 0") }
+                // Far more than there is; budgets are added up, and no sum of these comes near the last number.
+                guard body.credits <= Routes.mostCredits, job.progress.budget <= Routes.mostCredits else {
+                    throw Problem(400, "bad_amount", "a budget is at most \(Routes.mostCredits) credits")
+                }
                 return try .json(
                     JobBody(try await routes.coordinator.fund(job.id, adding: body.credits, by: asked.principal)))
             }
@@ -174,6 +178,8 @@ extension Routes {
             }
         ),
     ]
+
+    private static let mostCredits = Credits.credits(1_000_000_000)
 
     private static func reason(of asked: AuthenticatedRequest) throws -> String {
         let reason = try Wire.decode(ReasonBody.self, from: asked.request.body).reason

@@ -1,0 +1,130 @@
+internal import FogAPI
+internal import FogCoordinator
+internal import FogCore
+internal import FogJobs
+
+/// What a worker's word is taken for: numbers that no machine has are refused before anything is added to them, and
+/// files are taken only under names that lie below a folder.
+///
+/// A worker is a stranger's machine. What it says of itself is summed over the pool and multiplied by the depth of its
+/// queue, so one that claims 2^63 bytes would stop the coordinator for everybody.
+enum WorkerBounds {
+    private static let cores: Int64 = 1_000_000
+    private static let memory = ByteCount.gibibytes(64 << 10)
+    private static let disk = ByteCount.gibibytes(1 << 20)
+    private static let slots = 100_000
+    private static let gpus = 4096
+    private static let bitsPerSecond: Int64 = 1 << 50
+    private static let nameBytes = 255
+    /// Of one text, and of texts in one list.
+    private static let textBytes = 4096
+    private static let texts = 4096
+
+    static func check(_ hello: WorkerHello) throws(Problem) {
+        let report = hello.report
+        try check("report.cpu", report.cpu.count, 0...cores * 1000, "millicores")
+        try check("report.memory", report.memory.bytes, 0...memory.bytes, "bytes")
+        try check("report.disk", report.disk.bytes, 0...disk.bytes, "bytes")
+        try check("report.gpu", Int64(report.gpu), 0...Int64(gpus), "GPUs")
+        guard (1...nameBytes).contains(report.name.utf8.count),
+            report.name.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
+        else {
+            throw Problem(400, "bad_report", "`report.name` has 1 to \(nameBytes) bytes and no control character")
+        }
+        let programs = report.programs.map(\.key) + report.programs.map(\.value)
+        let lists = [report.labels, report.profiles, report.missingIsolation, programs]
+        let plain = [report.architecture, report.region, report.software, hello.incarnation]
+        guard lists.allSatisfy({ $0.count <= texts }),
+            (lists.joined() + plain).allSatisfy({ $0.utf8.count <= textBytes })
+        else {
+            throw Problem(
+                400, "bad_report", "a report's lists have at most \(texts) texts, each of at most \(textBytes) bytes")
+        }
+        try check(hello.allowance)
+    }
+
+    static func check(_ allowance: Allowance) throws(Problem) {
+        try check("allowance.cpu_cap", allowance.cpuCap.count, 0...cores * 1000, "millicores")
+        try check("allowance.memory_cap", allowance.memoryCap.bytes, 0...memory.bytes, "bytes")
+        try check("allowance.slots", Int64(allowance.slots), 0...Int64(slots), "tasks")
+        try check("allowance.bandwidth_cap", allowance.bandwidthCap ?? 0, 0...bitsPerSecond, "bits a second")
+        let texts = [allowance.reason] + (allowance.profileCeiling ?? [])
+        guard texts.count <= Self.texts, texts.allSatisfy({ $0.utf8.count <= textBytes }) else {
+            throw Problem(400, "bad_report", "a text of `allowance` has more than \(textBytes) bytes")
+        }
+    }
+
+    private static func check(
+        _ field: String, _ value: Int64, _ range: ClosedRange<Int64>, _ unit: String
+    ) throws(Problem) {
+        guard range.contains(value) else {
+            throw Problem(
+                400, "bad_report",
+                "`\(field)` must be \(range.lowerBound) to \(range.upperBound) \(unit), found \(value)")
+        }
+    }
+
+    /// What is wrong with a report of an attempt's end, or nil.
+    static func mistake(in report: AttemptReport) -> String? {
+        guard report.stdoutSize >= 0, report.stderrSize >= 0 else { return "a log's size is below 0" }
+        guard report.detail?.utf8.count ?? 0 <= textBytes else { return "`detail` has more than \(textBytes) bytes" }
+        return mistake(in: report.outputs) ?? mistake(in: report.checkpoint ?? [])
+    }
+
+    /// What is wrong with a list of files, or nil: a name twice, one that leaves its folder, a size below 0.
+    static func mistake(in files: [OutputFile]) -> String? {
+        if let large = files.first(where: { !(0...disk.bytes).contains($0.size) }) {
+            return "`\(large.name.prefix(80))` cannot have \(large.size) bytes"
+        }
+        let entries = files.map {
+            FileTable.Entry(path: $0.name, digest: $0.digest, size: ByteCount($0.size), isExecutable: $0.executable)
+        }
+        // A table takes one nameless file for the source itself; a file that a task left has a name.
+        guard !files.contains(where: \.name.isEmpty) else { return "a file has no name" }
+        do throws(JobsFailure) {
+            _ = try FileTable(["files": entries])
+            return nil
+        } catch {
+            return error.message
+        }
+    }
+}
+
+extension Routes {
+    /// The ends of attempts. A report that cannot be true is rejected by itself; the others of the request are taken.
+    ///
+    /// Content that did not come with a report must be the worker's own upload: a digest alone, which anybody may know,
+    /// would else make another owner's content readable as this job's output.
+    func complete(_ request: CompletionRequest, _ asked: AuthenticatedRequest) async throws -> CompletionAnswer {
+        guard request.reports.count <= CompletionRequest.limit else {
+            return try await coordinator.complete(request, from: asked.principal.key.id)
+        }
+        var rejected: [Int: CompletionVerdict] = [:]
+        var taken: [AttemptReport] = []
+        for (index, report) in request.reports.enumerated() {
+            if let mistake = try await mistake(in: report, asked) {
+                rejected[index] = CompletionVerdict(attempt: nil, verdict: .rejected, detail: mistake)
+            } else {
+                taken.append(report)
+            }
+        }
+        guard !rejected.isEmpty else { return try await coordinator.complete(request, from: asked.principal.key.id) }
+        let answer = try await coordinator.complete(CompletionRequest(reports: taken), from: asked.principal.key.id)
+        var verdicts = answer.verdicts[...]
+        return CompletionAnswer(
+            verdicts: request.reports.indices.compactMap { rejected[$0] ?? verdicts.popFirst() })
+    }
+
+    private func mistake(in report: AttemptReport, _ asked: AuthenticatedRequest) async throws -> String? {
+        if let mistake = WorkerBounds.mistake(in: report) { return mistake }
+        let uploaded = zip(report.outputs, report.contents).filter { $0.1 == nil }.map(\.0) + (report.checkpoint ?? [])
+        return try await missing(uploaded, asked)
+    }
+
+    /// Which of the files the worker did not upload, in words; nil when it uploaded all.
+    func missing(_ files: [OutputFile], _ asked: AuthenticatedRequest) async throws -> String? {
+        guard !files.isEmpty else { return nil }
+        let missing = Set(try await coordinator.missing(files.map(\.digest), for: asked.principal))
+        return files.first { missing.contains($0.digest) }.map { "`\($0.name)` (\($0.digest)) was not uploaded" }
+    }
+}
