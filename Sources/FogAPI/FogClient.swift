@@ -121,11 +121,12 @@ package struct FogClient: Sendable {
     }
 
     /// A piece of a task's log.
-    /// - Returns: the bytes, how many there are by now, and whether that is all there will be.
+    /// - Returns: the bytes, how many there are by now, whether that is all there will be, and how many are not shown
+    ///   because the attempt was not paid.
     package func log(
         _ id: JobID, task: UInt32, token: UInt32? = nil, stream: String, offset: Int64, limit: Int = 1 << 20,
         wait: TimeSpan = .zero
-    ) async throws -> (bytes: [UInt8], size: Int64, isComplete: Bool) {
+    ) async throws -> (bytes: [UInt8], size: Int64, isComplete: Bool, withheld: Int64) {
         var query = Query()
         query.add("task", String(task))
         query.add("token", token.map(String.init))
@@ -136,7 +137,8 @@ package struct FogClient: Sendable {
         let answer = try await raw("GET", "/v1/jobs/\(id)/logs" + query.text, patience: wait)
         return (
             answer.body, answer.headers["fog-log-size"].flatMap { Int64($0) } ?? 0,
-            answer.headers["fog-log-complete"] == "true"
+            answer.headers["fog-log-complete"] == "true",
+            answer.headers["fog-log-withheld"].flatMap { Int64($0) } ?? 0
         )
     }
 

@@ -151,22 +151,32 @@ extension Coordinator {
     }
 
     /// A piece of a task's log.
-    /// - Returns: bytes, size by now, and whether more may come.
+    /// - Returns: bytes, size by now, whether that is all there will be, and how much of the size is not shown
+    ///   (``CoordinatorCore/shownLogBytes(of:in:)``).
     package func log(
         of id: JobID, task: UInt32, token: UInt32?, stream: LogStream, offset: Int64, length: Int, wait: TimeSpan,
         for principal: Principal
-    ) async throws -> (bytes: [UInt8], size: Int64, isComplete: Bool) {
+    ) async throws -> (bytes: [UInt8], size: Int64, isComplete: Bool, withheld: Int64) {
+        guard offset >= 0, length >= 0 else {
+            throw CoordinatorFailure("bad_range", "`offset` and `limit` begin with 0, found \(offset) and \(length)")
+        }
+        let record = try await job(id, for: principal)
         let deadline = clock.sinceBoot + wait
         while true {
             let shown = try await attemptToShow(of: id, task: task, for: principal)
             let wanted = token.map { AttemptID(task: TaskID(job: id, number: task), token: $0) } ?? shown?.id
-            guard let wanted else { return ([], 0, core.jobs[id] == nil) }
+            guard let wanted else { return ([], 0, core.jobs[id] == nil, 0) }
             let attempt = wanted == shown?.id ? shown : try await store.attempt(wanted)
             let isComplete = attempt?.isOpen == false
-            let piece = try await content.readLog(wanted, stream: stream, offset: offset, length: length)
+            var piece = try await content.readLog(wanted, stream: stream, offset: offset, length: length)
+            let shownSize = attempt.map { min(piece.size, core.shownLogBytes(of: $0, in: record)) } ?? piece.size
+            piece.bytes = Array(piece.bytes.prefix(Int(max(0, shownSize - offset))))
             let left = deadline - clock.sinceBoot
             if !piece.bytes.isEmpty || isComplete || left <= .zero || Task.isCancelled {
-                return (piece.bytes, piece.size, isComplete && offset + Int64(piece.bytes.count) >= piece.size)
+                return (
+                    piece.bytes, piece.size, isComplete && offset + Int64(piece.bytes.count) >= shownSize,
+                    piece.size - shownSize
+                )
             }
             await waitForEvent(atMost: min(left, .milliseconds(250)))
         }

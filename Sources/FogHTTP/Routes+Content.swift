@@ -53,7 +53,7 @@ extension Routes {
                 let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
                 let task = try parameters.value("task", wanted: "a task's number") { UInt32($0) } ?? 0
                 let stream = try parameters.value("stream", wanted: "stdout or stderr") { LogStream(rawValue: $0) }
-                let (bytes, size, isComplete) = try await routes.coordinator.log(
+                let (bytes, size, isComplete, withheld) = try await routes.coordinator.log(
                     of: job.id, task: task,
                     token: try parameters.value("token", wanted: "an attempt's token") { UInt32($0) },
                     stream: stream ?? .stdout,
@@ -63,6 +63,7 @@ extension Routes {
                 var response = CarrierResponse.bytes(bytes)
                 response.headers["fog-log-size"] = String(size)
                 response.headers["fog-log-complete"] = isComplete ? "true" : "false"
+                if withheld > 0 { response.headers["fog-log-withheld"] = String(withheld) }
                 return response
             }
         ),

@@ -38,6 +38,7 @@ enum Unmet {
 enum Guard {
     static func noJob(_ id: JobID) -> String { "there is no job \(id) to move" }
     static func noAttempt(_ id: AttemptID) -> String { "there is no attempt \(id) to end" }
+    static func notEnded(_ id: AttemptID) -> String { "there is no ended attempt \(id) to pay" }
     static func noEnd(_ id: AttemptID) -> String { "attempt \(id) would end without a time" }
     static func notNext(_ sequence: UInt64, expected: UInt64) -> String {
         "the log goes on with record \(expected), found \(sequence)"

@@ -197,6 +197,8 @@ package struct Change: Sendable {
     package var tasks: [TaskID: TaskRecord] = [:]
     package var newAttempts: [AttemptRecord] = []
     package var endedAttempts: [AttemptRecord] = []
+    /// Ended attempts that were paid after their end: once, and within their bound.
+    package var latePayments: [AttemptID: Credits] = [:]
     package var nodes: [NodeID: NodeRow] = [:]
     package var events: [EventRecord] = []
     package var blobs: [BlobRecord] = []

@@ -75,6 +75,14 @@ struct Bench {
         return try hello(name, cores: cores, memory: memory, key: key)
     }
 
+    /// A stranger's machine, and the account that is paid for its work.
+    mutating func addStranger(_ name: String) throws -> (node: NodeID, owner: AccountID) {
+        let owner = try core.enrol(
+            key: SigningKey.generate().publicKey, name: "owner of \(name)", roles: [.client], account: nil, at: now
+        ).account
+        return (try addNode(name, owner: owner), owner)
+    }
+
     @discardableResult
     mutating func hello(
         _ name: String, cores: Int64 = 4, memory: ByteCount = .gibibytes(8), key: SigningKey? = nil,
@@ -144,7 +152,7 @@ struct Bench {
     /// A worker's report, as an honest worker signs it.
     func report(
         _ lease: Lease, from node: NodeID, outcome: Outcome = .success, exitCode: Int? = 0, cpu: TimeSpan = .seconds(1),
-        outputs: [OutputFile] = []
+        outputs: [OutputFile] = [], checkpoint: [OutputFile]? = nil
     ) -> VerifiedReport {
         let key = key(of: node)
         let receipt = Receipt(
@@ -158,17 +166,20 @@ struct Bench {
         let signed = SignedReceipt(receipt, signedWith: key)
         let report = AttemptReport(
             receipt: signed, outputs: outputs, contents: outputs.map { _ in nil }, stdout: nil, stderr: nil,
-            stdoutSize: 0, stderrSize: 0, detail: nil)
-        let blobs = outputs.map { BlobRecord(digest: $0.digest, size: $0.size, inline: nil, createdAt: now.wall) }
+            stdoutSize: 0, stderrSize: 0, detail: nil, checkpoint: checkpoint)
+        let blobs = (outputs + (checkpoint ?? [])).map {
+            BlobRecord(digest: $0.digest, size: $0.size, inline: nil, createdAt: now.wall)
+        }
         return VerifiedReport(receipt: signed, report: report, blobs: blobs)
     }
 
     @discardableResult
     mutating func finish(
         _ lease: Lease, on node: NodeID, outcome: Outcome = .success, exitCode: Int? = 0, cpu: TimeSpan = .seconds(1),
-        outputs: [OutputFile] = []
+        outputs: [OutputFile] = [], checkpoint: [OutputFile]? = nil
     ) -> CompletionVerdict? {
-        let verified = report(lease, from: node, outcome: outcome, exitCode: exitCode, cpu: cpu, outputs: outputs)
+        let verified = report(
+            lease, from: node, outcome: outcome, exitCode: exitCode, cpu: cpu, outputs: outputs, checkpoint: checkpoint)
         let verdict = core.complete(verified, from: key(of: node).publicKey.id, at: now)
         commit()
         return verdict

@@ -79,6 +79,7 @@ struct RandomChanges {
         let state = any(TaskState.allCases) ?? .ready
         var task = make.task(job, UInt32(below(5)), state, token: UInt32(below(4)))
         task.winner = chance(20) ? UInt32(below(3)) : nil
+        task.trail = chance(20) ? make.trail() : nil
         if chance(30) { change.preconditions.append(.taskToken(task.id, UInt32(below(3)))) }
         change.tasks[task.id] = task
     }
@@ -96,6 +97,7 @@ struct RandomChanges {
         if chance(60) { change.preconditions.append(.attemptOpen(attempt.id)) }
         let outcome = any(Outcome.allCases) ?? .success
         change.endedAttempts.append(make.ended(attempt, outcome))
+        if chance(30) { change.latePayments = [attempt.id: Credits(micro: Int64(below(300_000)))] }
         if chance(50) { change.logs.append(StoredLog(attempt: attempt.id, stream: .stderr, bytes: [1, 2])) }
     }
 

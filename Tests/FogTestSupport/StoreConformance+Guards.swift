@@ -53,6 +53,27 @@ extension StoreConformance {
             #expect(results.map(\.word) == words, "\(results)")
             #expect(try await store.attempt(attempt.id) == ended)
         },
+        StoreConformance("an ended attempt is paid later once, within its bound, and nothing else of it changes") {
+            store async throws in
+            var make = StoreFixture()
+            let job = make.job(), task = make.task(job, 0)
+            let attempt = make.attempt(task.id), open = make.attempt(task.id, token: 2)
+            var ended = make.ended(attempt, .evictedUser)
+            ended.paid = .zero
+            let unpaid = ended
+            let bound = attempt.priceBound, above = Credits(micro: bound.micro + 1)
+            let results = try await store.commit([
+                .make { ($0.newJobs, $0.tasks, $0.newAttempts) = ([job], [task.id: task], [attempt, open]) },
+                .make { $0.endedAttempts = [unpaid] },
+                .make { $0.latePayments = [attempt.id: above] }, .make { $0.latePayments = [attempt.id: .zero] },
+                .make { $0.latePayments = [open.id: bound] }, .make { $0.latePayments = [attempt.id: bound] },
+                .make { $0.latePayments = [attempt.id: bound] },
+            ])
+            let words = ["applied", "applied", "refused", "refused", "refused", "applied", "refused"]
+            #expect(results.map(\.word) == words, "\(results)")
+            ended.paid = bound
+            #expect(try await store.attempt(attempt.id) == ended)
+        },
         StoreConformance("the grant's terms stay as they were granted") { store async throws in
             var make = StoreFixture()
             let job = make.job(), task = make.task(job, 0)

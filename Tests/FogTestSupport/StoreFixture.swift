@@ -57,6 +57,17 @@ package struct StoreFixture {
         return task
     }
 
+    /// A trail with every member filled.
+    package mutating func trail() -> WorkTrail {
+        var trail = WorkTrail()
+        trail.tookCheckpoint(2, at: tick())
+        trail.remember(
+            UnpaidWork(
+                token: 2, payee: id(), receipt: digest(), price: Credits(micro: 5), grantedAt: now,
+                outcome: .evictedUser, exitCode: 85))
+        return trail
+    }
+
     package mutating func attempt(_ task: TaskID, token: UInt32 = 1) -> AttemptRecord {
         AttemptRecord(
             id: AttemptID(task: task, token: token), node: id(), payee: id(), grantedAt: now,

@@ -27,6 +27,8 @@ package struct LogFollower: Sendable {
         case piece(LogPiece)
         /// The log of an attempt is over, and another attempt has begun.
         case again(task: UInt32, token: UInt32)
+        /// The rest of a log is not shown: a stranger's machine wrote it and was not paid for it.
+        case withheld(task: UInt32, stream: LogStreamName, bytes: Int64)
     }
 
     package typealias Receiver = @Sendable (Event) async -> Void
@@ -102,6 +104,9 @@ package struct LogFollower: Sendable {
             if !answer.bytes.isEmpty {
                 await receive(.piece(LogPiece(task: task, token: shown, stream: stream, bytes: answer.bytes)))
                 offset += Int64(answer.bytes.count)
+            }
+            if answer.withheld > 0, answer.isComplete || !follows {
+                await receive(.withheld(task: task, stream: stream, bytes: answer.withheld))
             }
             if answer.isComplete || !follows && (answer.bytes.isEmpty || offset >= answer.size) { return }
         }

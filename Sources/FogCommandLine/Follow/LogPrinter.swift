@@ -33,6 +33,11 @@ package actor LogPrinter {
         case .again(let task, let token):
             flush(task)
             console.note("task \(task) runs again (attempt \(token))")
+        case .withheld(let task, let stream, let bytes):
+            flush(task)
+            console.note(
+                "\(bytes) more bytes of task \(task)'s \(stream.rawValue) are not shown: the attempt was not paid (see `fog job show`)"
+            )
         case .piece(let piece) where form == .raw:
             switch piece.stream {
             case .stdout: console.print(raw: piece.bytes)

@@ -66,13 +66,14 @@ extension CoordinatorCore {
         attempt.record.outputs = outcome == .success ? verified.report.outputs : []
         attempt.record.stdoutSize = verified.report.stdoutSize
         attempt.record.stderrSize = verified.report.stderrSize
-        let amount = payment(for: outcome, usage: receipt.usage, attempt: attempt, of: job, at: now)
+        let amount = payment(for: outcome, usage: receipt.usage, attempt: attempt, of: task, in: job, at: now)
+        let late = latePayments(after: attempt.record, outcome: outcome, paying: amount, of: &job)
         change.evidence.append(evidence)
         keepContent(verified, of: job, at: now)
         learn(receipt.usage, of: attempt.record.node, at: now)
         end(
             &attempt, of: &job, as: outcome, detail: verified.report.detail, paying: amount,
-            evidence: evidence.digest, at: now)
+            evidence: evidence.digest, late: late, at: now)
         job.tasks[id.task.number]?.attempt = nil
         var madeProgress = false
         if outcome == .success {
@@ -82,9 +83,10 @@ extension CoordinatorCore {
                 job.steps[task.step].results[element] = verified.report.outputs
             }
         } else if let checkpoint = verified.report.checkpoint {
-            keepCheckpoint(checkpoint, of: id.task.number, in: &job, at: now)
+            keepCheckpoint(checkpoint, of: id, in: &job, at: now)
             madeProgress = job.tasks[id.task.number]?.record.checkpoint != task.record.checkpoint
         }
+        remember(attempt, usage: receipt.usage, receipt: evidence.digest, isPaid: amount != nil, in: &job, at: now)
         completions += 1
         if outcome.fault == .host {
             if isEvidence(outcome, against: node, of: job.record.account) { fault(of: attempt.record.node, at: now) }
@@ -121,21 +123,6 @@ extension CoordinatorCore {
         return nil
     }
 
-    /// Who is paid when: success always; an end that is the task's own fault only on a node that is trusted or the
-    /// submitter's own, since printing the answer and failing would otherwise be free; nothing else.
-    private func payment(
-        for outcome: Outcome, usage: Usage, attempt: LiveAttempt, of job: ActiveJob, at now: Moment
-    ) -> Credits? {
-        switch outcome.fault {
-        case .none: return price(of: usage, attempt: attempt, at: now)
-        case .task:
-            let node = nodes[attempt.record.node]
-            let isTrusted = node?.row.trusted == true || attempt.record.payee == job.record.account
-            return isTrusted ? price(of: usage, attempt: attempt, at: now) : nil
-        case .host, .policy, .withdrawn: return nil
-        }
-    }
-
     private mutating func keepContent(_ verified: VerifiedReport, of job: ActiveJob, at now: Moment) {
         let id = verified.receipt.receipt.attempt
         change.blobs += verified.blobs
@@ -158,13 +145,18 @@ extension CoordinatorCore {
     }
 
     /// Keeps the list of a checkpoint's files as a blob that the task names, so that it outlives the coordinator.
-    mutating func keepCheckpoint(_ files: [OutputFile], of number: UInt32, in job: inout ActiveJob, at now: Moment) {
+    mutating func keepCheckpoint(_ files: [OutputFile], of id: AttemptID, in job: inout ActiveJob, at now: Moment) {
+        let number = id.task.number
         let entries = files.map {
             FileTable.Entry(path: $0.name, digest: $0.digest, size: ByteCount($0.size), isExecutable: $0.executable)
         }
         guard let table = try? FileTable([CoordinatorCore.checkpointSource: entries]) else { return }
         job.checkpointFiles[number] = files.map {
             LeaseInput(name: $0.name, digest: $0.digest, size: $0.size, executable: $0.executable)
+        }
+        if job.tasks[number]?.record.checkpoint != table.digest {
+            let trail = trail(of: number, in: job) { $0.tookCheckpoint(id.token, at: now.wall) }
+            job.tasks[number]?.record.trail = trail
         }
         job.tasks[number]?.record.checkpoint = table.digest
         let bytes = table.bytes
@@ -191,6 +183,7 @@ extension CoordinatorCore {
             cancelled: job.record.progress.cancelReason != nil, madeProgress: madeProgress, at: now.wall,
             using: &generator)
         if case .backoff(let until) = next { task.record.notBefore = until }
+        if next.isFinal { task.record.trail = nil }
         job.tasks[number] = task
         switch next {
         case .succeeded: move(number, of: &job, to: .succeeded, at: now)
@@ -222,7 +215,7 @@ extension CoordinatorCore {
                 core.change.blobUses.append(
                     BlobUse(digest: file.digest, account: job.record.account, job: job.record.id, at: now.wall))
             }
-            core.keepCheckpoint(report.files, of: id.task.number, in: &job, at: now)
+            core.keepCheckpoint(report.files, of: id, in: &job, at: now)
             if let record = job.tasks[id.task.number]?.record { core.save(record) }
             return true
         } ?? false

@@ -169,7 +169,7 @@ extension CoordinatorCore {
     /// Ends an attempt in the books: the record's last write, its money, its place on the node.
     mutating func end(
         _ attempt: inout LiveAttempt, of job: inout ActiveJob, as outcome: Outcome, detail: String?,
-        paying amount: Credits? = nil, evidence: Digest? = nil, at now: Moment
+        paying amount: Credits? = nil, evidence: Digest? = nil, late: [LatePayment] = [], at now: Moment
     ) {
         let record = attempt.record
         attempt.record.endedAt = now.wall
@@ -182,7 +182,7 @@ extension CoordinatorCore {
         job.reserved = Credits(micro: job.reserved.micro - record.priceBound.micro)
         if !fresh.contains(record.id) { change.preconditions.append(.attemptOpen(record.id)) }
         change.endedAttempts.append(attempt.record)
-        resolve(record, of: &job, paying: amount, evidence: evidence, at: now)
+        resolve(record, of: &job, paying: amount, evidence: evidence, late: late, at: now)
         if nodes[record.node]?.leases.remove(record.id) != nil { nodes[record.node]?.release(attempt.demand) }
         note(
             "attempt_ended", at: now, job: job.record.id, task: record.id.task.number, token: record.id.token,

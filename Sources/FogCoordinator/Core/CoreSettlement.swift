@@ -21,7 +21,7 @@ extension CoordinatorCore {
     package static func subject(of attempt: AttemptID) -> SubjectID { SubjectID(digestOf: attempt.bytes) }
     package static func subject(of job: JobID) -> SubjectID { SubjectID(digestOf: job.bytes) }
 
-    private func charge(for attempt: AttemptRecord, of job: ActiveJob) -> Charge {
+    func charge(for attempt: AttemptRecord, of job: ActiveJob) -> Charge {
         Charge(
             escrow: Self.escrow(of: job.record), payer: job.record.account, payee: attempt.payee,
             subject: Self.subject(of: attempt.id), bound: attempt.priceBound, grantedAt: attempt.grantedAt)
@@ -40,10 +40,11 @@ extension CoordinatorCore {
         return post(Settlement.grant([charge(for: attempt, of: job)], in: ledger), at: now)
     }
 
-    /// Pays an attempt out of its pending transfer, or gives the reservation back; then, when nothing of the job runs,
-    /// what the escrow holds goes back to the payer.
+    /// Pays an attempt out of its pending transfer, or gives the reservation back, and pays what its end makes due to
+    /// earlier ones; then, when nothing of the job runs, what the escrow holds goes back to the payer.
     mutating func resolve(
-        _ attempt: AttemptRecord, of job: inout ActiveJob, paying amount: Credits?, evidence: Digest?, at now: Moment
+        _ attempt: AttemptRecord, of job: inout ActiveJob, paying amount: Credits?, evidence: Digest?,
+        late: [LatePayment] = [], at now: Moment
     ) {
         let charge = charge(for: attempt, of: job)
         if let amount, let evidence {
@@ -54,6 +55,7 @@ extension CoordinatorCore {
                 post(Settlement.release(charge, evidence: evidence ?? .zero, at: now.wall, in: ledger), at: now),
                 "a reservation is given back")
         }
+        for payment in late { pay(payment, of: &job, at: now) }
         guard job.openAttempts == 0 else { return }
         let refund = Settlement.refund(
             escrow: charge.escrow, to: charge.payer, subject: charge.subject, at: attempt.grantedAt, in: ledger)
@@ -72,13 +74,13 @@ extension CoordinatorCore {
         ledger.forget([escrow])
     }
 
-    private func must(_ refusal: LedgerRefusal?, _ invariant: String) {
+    func must(_ refusal: LedgerRefusal?, _ invariant: String) {
         precondition(refusal == nil, "\(invariant): \(refusal?.message ?? "")")
     }
 
     /// What an attempt's use costs: never more than was granted, nor than the price bound.
-    package func price(of usage: Usage, attempt: LiveAttempt, at now: Moment) -> Credits {
-        let granted = max(0, (now.wall - attempt.record.grantedAt).milliseconds) * 1_000_000
+    package func price(of usage: Usage, attempt: LiveAttempt, until end: Timestamp) -> Credits {
+        let granted = max(0, (end - attempt.record.grantedAt).milliseconds) * 1_000_000
         let wall = min(usage.wallNanoseconds, granted)
         let cpuLimit = Int64(clamping: Int128(wall) * Int128(attempt.demand.cpu.count) / 1000)
         let cpu = Int128(min(usage.cpuNanoseconds, cpuLimit)) * Int128(asks.core.micro)

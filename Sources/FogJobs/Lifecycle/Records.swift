@@ -117,6 +117,8 @@ package struct TaskRecord: Hashable, Sendable, Codable {
     package var finishedAt: Timestamp?
     /// The attempt whose result was accepted.
     package var winner: UInt32?
+    /// Which of its ended attempts may be paid yet; nil while there is none.
+    package var trail: WorkTrail?
 
     package init(id: TaskID, state: TaskState) {
         self.id = id

@@ -12,6 +12,8 @@ package enum TaskLifecycle {
         case backoff(until: Timestamp)
         /// A person must look at it.
         case held(String)
+
+        package var isFinal: Bool { self == .succeeded || self == .failed || self == .cancelled }
     }
 
     /// Counts the outcome into the task and says what comes next.

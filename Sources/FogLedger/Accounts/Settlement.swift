@@ -101,6 +101,42 @@ package enum Settlement {
         ]
     }
 
+    /// An attempt that ended unpaid is paid after all, for progress that another attempt went on from or because a
+    /// second one bore it out: a pending transfer and its post in one chain, since the first one was given back.
+    ///
+    /// - Parameters:
+    ///   - charge: as it was at its grant; its subject was not paid before.
+    ///   - amount: above zero; never more than the bound.
+    package static func payLate(_ charge: Charge, amount: Credits, evidence: Digest) -> [LedgerEntry] {
+        let amount = min(amount, charge.bound)
+        let pending = TransferID(at: charge.grantedAt, kind: .pending, subject: charge.subject, ordinal: 1)
+        return [
+            LedgerEntry(
+                .pending(id: pending, from: charge.escrow, to: charge.payee, amount: amount, ordinal: 1),
+                subject: charge.subject),
+            LedgerEntry(
+                .post(id: charge.id(.post), of: pending, amount: amount, ordinal: 0), subject: charge.subject,
+                evidence: evidence),
+        ]
+    }
+
+    /// The escrow must hold an amount that no grant reserved: what it lacks comes from the payer. Nothing when it
+    /// lacks nothing.
+    package static func raise(
+        _ escrow: AccountID, to amount: Credits, from payer: AccountID, subject: SubjectID, at time: Timestamp,
+        in ledger: Ledger
+    ) -> [LedgerEntry] {
+        let short = Int128(amount.micro) - Int128(ledger.account(escrow)?.available.micro ?? 0)
+        guard short > 0 else { return [] }
+        let id = TransferID(at: time, kind: .hold, subject: subject, ordinal: 1)
+        return [
+            LedgerEntry(
+                .move(
+                    .hold, id: id, from: payer, to: escrow, amount: Credits(micro: Int64(clamping: short)), ordinal: 1),
+                subject: subject)
+        ]
+    }
+
     /// The attempt ended unpaid: a void, or an expiry where its time is over. Nothing when it is not open any more.
     package static func release(
         _ charge: Charge, evidence: Digest = .zero, at clock: Timestamp, in ledger: Ledger

@@ -109,6 +109,7 @@ struct MemoryState: Sendable {
         for (_, task) in change.tasks { try write(task, &undo) }
         for attempt in change.newAttempts { try write(attempt, &undo) }
         for attempt in change.endedAttempts { try end(attempt, &undo) }
+        for (id, amount) in change.latePayments { try pay(id, amount, &undo) }
         for event in change.events { try write(event, &undo) }
         for blob in change.blobs where blobs[blob.digest] == nil { put(\.blobs, blob.digest, blob, &undo) }
         for use in change.blobUses { try write(use, &undo) }
@@ -170,6 +171,15 @@ struct MemoryState: Sendable {
         ended.stdoutSize = attempt.stdoutSize
         ended.stderrSize = attempt.stderrSize
         put(\.attempts, old.id, ended, &undo)
+    }
+
+    private mutating func pay(_ id: AttemptID, _ amount: Credits, _ undo: inout Undo) throws(Refusal) {
+        guard var attempt = attempts[id], !attempt.isOpen else { throw Refusal(Guard.notEnded(id)) }
+        guard attempt.paid == .zero, amount > .zero, amount <= attempt.priceBound else {
+            throw Refusal("an ended attempt is paid once, within its bound")
+        }
+        attempt.paid = amount
+        put(\.attempts, id, attempt, &undo)
     }
 
     private mutating func write(_ event: EventRecord, _ undo: inout Undo) throws(Refusal) {

@@ -91,6 +91,7 @@ struct ChangeWriter {
         for (_, task) in change.tasks { try write(task) }
         for attempt in change.newAttempts { try write(attempt) }
         for attempt in change.endedAttempts { try end(attempt) }
+        for (id, amount) in change.latePayments { try pay(id, amount) }
         for event in change.events { try write(event) }
         for blob in change.blobs { try write(blob) }
         for use in change.blobUses { try write(use) }
@@ -138,11 +139,11 @@ struct ChangeWriter {
     }
 
     private static let upsertTask = """
-        INSERT INTO tasks VALUES (\(marks(13))) ON CONFLICT DO UPDATE SET state = excluded.state, \
+        INSERT INTO tasks VALUES (\(marks(14))) ON CONFLICT DO UPDATE SET state = excluded.state, \
         token = excluded.token, task_failures = excluded.task_failures, host_failures = excluded.host_failures, \
         evictions = excluded.evictions, not_before = excluded.not_before, held_reason = excluded.held_reason, \
         memory = excluded.memory, checkpoint = excluded.checkpoint, finished_at = excluded.finished_at, \
-        winner = excluded.winner
+        winner = excluded.winner, trail = excluded.trail
         """
 
     private func write(_ task: TaskRecord) throws {
@@ -160,6 +161,7 @@ struct ChangeWriter {
         upsert.bind(task.checkpoint)
         upsert.bind(task.finishedAt)
         upsert.bind(task.winner)
+        upsert.bind(try task.trail.map { try ColumnText.encoded($0) })
         try upsert.run()
     }
 
@@ -189,6 +191,15 @@ struct ChangeWriter {
         JobRows.bindEnd(attempt, to: &update)
         bind(attempt.id, to: &update)
         guard try update.run() == 1 else { throw Refusal(Guard.noAttempt(attempt.id)) }
+    }
+
+    private func pay(_ id: AttemptID, _ amount: Credits) throws {
+        var update = try Prepared(
+            database,
+            "UPDATE attempts SET paid = ? WHERE job = ? AND number = ? AND token = ? AND ended_at IS NOT NULL")
+        update.bind(amount)
+        bind(id, to: &update)
+        guard try update.run() == 1 else { throw Refusal(Guard.notEnded(id)) }
     }
 
     private static let insertEvent = "INSERT INTO events VALUES (\(marks(8)))"

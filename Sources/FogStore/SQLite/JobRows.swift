@@ -61,7 +61,7 @@ enum JobRows {
 
     static let task = """
         tasks.job, tasks.number, tasks.state, token, task_failures, host_failures, evictions, not_before, held_reason, \
-        memory, checkpoint, tasks.finished_at, winner
+        memory, checkpoint, tasks.finished_at, winner, trail
         """
 
     static func readTask(_ row: inout Columns) throws -> TaskRecord {
@@ -77,6 +77,7 @@ enum JobRows {
         task.checkpoint = try row.optional { try $0.digest() }
         task.finishedAt = row.optional { $0.time() }
         task.winner = try row.optional { try $0.uint32() }
+        task.trail = try row.optional { try ColumnText.decoded($0.text()) }
         return task
     }
 

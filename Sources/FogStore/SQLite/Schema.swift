@@ -15,6 +15,7 @@ enum Schema {
         migrator.registerMigration("1-foundation") { database in
             for part in [registry, jobs, history, content, economy] { try database.execute(sql: part) }
         }
+        migrator.registerMigration("2-unpaid-work") { try $0.execute(sql: unpaidWork) }
         return migrator
     }
 
@@ -78,6 +79,20 @@ enum Schema {
         CREATE INDEX attempts_open ON attempts (job) WHERE ended_at IS NULL;
         CREATE TRIGGER attempts_guard BEFORE UPDATE ON attempts WHEN old.ended_at IS NOT NULL
         BEGIN SELECT RAISE(ABORT, 'an ended attempt never changes'); END;
+        """
+
+    /// What ended unpaid may be paid later, once; nothing else of an ended attempt changes.
+    private static let unpaidWork = """
+        ALTER TABLE tasks ADD COLUMN trail TEXT;
+        DROP TRIGGER attempts_guard;
+        CREATE TRIGGER attempts_guard BEFORE UPDATE OF job, number, token, node, payee, granted_at, price_bound,
+            ended_at, outcome, exit_code, signal, detail, cpu_ns, wall_ns, peak_bytes, bytes_in, bytes_out,
+            usage_source, receipt, stdout_size, stderr_size, outputs
+        ON attempts WHEN old.ended_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'an ended attempt never changes'); END;
+        CREATE TRIGGER attempts_paid_guard BEFORE UPDATE OF paid ON attempts
+        WHEN old.ended_at IS NOT NULL AND (old.paid <> 0 OR new.paid <= 0 OR new.paid > old.price_bound)
+        BEGIN SELECT RAISE(ABORT, 'an ended attempt is paid once, within its bound'); END;
         """
 
     /// Events go only with the job they tell of, so there is a guard against changing but none against removing them;

@@ -29,6 +29,7 @@ final class SimulatedCoordinator {
     // What was durable at some time, against which everything is held.
     private(set) var ended: [AttemptID: AttemptRecord] = [:]
     private(set) var winners: [TaskID: AttemptID] = [:]
+    private(set) var paidLate: [AttemptID: Credits] = [:]
     private(set) var tokens: [TaskID: UInt32] = [:]
     private(set) var finals: [TaskID: TaskState] = [:]
     private(set) var jobs: Set<JobID> = []
@@ -137,6 +138,20 @@ final class SimulatedCoordinator {
             if let winner = winners[attempt.id.task] { world.violated("\(attempt.id) wins after \(winner) won") }
             if attempt.id.token != tokens[attempt.id.task] { world.violated("the stale \(attempt.id) wins") }
             winners[attempt.id.task] = attempt.id
+        }
+        for (id, amount) in change.latePayments {
+            world.saw("late payment")
+            guard let attempt = ended[id], attempt.paid == .zero, paidLate.updateValue(amount, forKey: id) == nil else {
+                world.violated("\(id) is paid late and was paid before, or has not ended")
+                continue
+            }
+            guard let winner = winners[id.task].flatMap({ ended[$0] }), attempt.outcome?.fault == .policy else {
+                continue
+            }
+            let others = paidLate.filter { $0.key.task == id.task && ended[$0.key]?.outcome?.fault == .policy }
+            if others.reduce(winner.paid.micro, { $0 + $1.value.micro }) > winner.priceBound.micro {
+                world.violated("\(id.task) costs more than the bound of the attempt that won")
+            }
         }
         for task in change.tasks.values {
             if let state = finals[task.id], state != task.state { world.violated("\(task.id) leaves \(state)") }

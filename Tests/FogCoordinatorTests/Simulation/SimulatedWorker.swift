@@ -1,5 +1,6 @@
 import FogCore
 import FogJobs
+import FogStore
 
 @testable import FogCoordinator
 
@@ -179,11 +180,19 @@ final class SimulatedWorker {
                 peakBytes: 1 << 20, source: .rusage),
             priceBound: lease.priceBound)
         let signed = SignedReceipt(receipt, signedWith: key)
+        var checkpoint: [OutputFile]?
+        if outcome == .evictedUser, world.chance(0.7) {
+            let content = Digest.blake2b([UInt8(world.draw(0...200))])
+            checkpoint = [OutputFile(name: "state", size: 1, executable: false, digest: content)]
+        }
+        let blobs = (checkpoint ?? []).map {
+            BlobRecord(digest: $0.digest, size: 1, inline: nil, createdAt: coordinator.now.wall)
+        }
         spool[id] = VerifiedReport(
             receipt: signed,
             report: AttemptReport(
                 receipt: signed, outputs: [], contents: [], stdout: nil, stderr: nil, stdoutSize: 0, stderrSize: 0,
-                detail: nil), blobs: [])
+                detail: nil, checkpoint: checkpoint), blobs: blobs)
     }
 
     /// Dies on the spot and comes back: what ran is gone, the spool is not.

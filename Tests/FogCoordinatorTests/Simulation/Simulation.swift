@@ -221,7 +221,11 @@ final class Simulation {
             if wins != counts[.succeeded] {
                 world.violated("\(job.name) has \(wins) winners and \(counts[.succeeded]) successes")
             }
-            let paid = coordinator.ended.values.filter { $0.id.task.job == id }.reduce(Int64(0)) { $0 + $1.paid.micro }
+            let atOnce = coordinator.ended.values.filter { $0.id.task.job == id }.reduce(Int64(0)) {
+                $0 + $1.paid.micro
+            }
+            let later = coordinator.paidLate.filter { $0.key.task.job == id }.reduce(Int64(0)) { $0 + $1.value.micro }
+            let paid = atOnce + later
             if paid != job.progress.spent.micro {
                 world.violated("\(job.name) spent \(job.progress.spent), its attempts were paid \(paid)")
             }
