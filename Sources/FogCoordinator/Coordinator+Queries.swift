@@ -33,9 +33,9 @@ extension Coordinator {
     }
 
     package func liveState(of attempt: AttemptID) -> AttemptState? {
-        core.jobs[attempt.task.job]?.tasks[attempt.task.number]?.attempt.flatMap {
-            $0.record.id == attempt ? $0.state : nil
-        }
+        guard let task = core.jobs[attempt.task.job]?.tasks[attempt.task.number] else { return nil }
+        if task.isHeld(attempt) { return .validating }
+        return task.attempt.flatMap { $0.record.id == attempt ? $0.state : nil }
     }
 
     /// Events after a cursor; waits for the first when there is none yet.

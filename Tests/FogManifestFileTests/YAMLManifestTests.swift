@@ -184,7 +184,6 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake("run: a\nprivacy: secret", "not_supported_yet", "privacy", 2, 10, "public"),
         Mistake("run: a\nsecrets: [KEY]", "not_supported_yet", "secrets", 2, 10, "remove"),
         Mistake("run: a\nimage: alpine", "not_supported_yet", "image", 2, 8, "host"),
-        Mistake("run: a\nverify: 3", "not_supported_yet", "verify", 2, 9, "auto"),
         Mistake("run: a\nverify: 9", "out_of_range", "verify", 2, 9),
         Mistake("run: a\nplacement: {strategy: nsga2}", "not_supported_yet", "placement.strategy", 2, 23),
     ]

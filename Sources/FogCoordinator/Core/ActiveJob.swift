@@ -78,6 +78,14 @@ package struct ActiveTask: Sendable {
         self.step = step
         self.attempt = attempt
     }
+
+    /// Accounts whose results are held: no other copy goes to them.
+    package var owners: [AccountID] { record.trail?.held.map(\.payee) ?? [] }
+
+    /// Whether an attempt's result was taken and waits for others to agree.
+    package func isHeld(_ id: AttemptID, receipt: Digest? = nil) -> Bool {
+        record.trail?.held.contains { $0.id == id && (receipt == nil || $0.receipt == receipt) } ?? false
+    }
 }
 
 /// A lease that has no end yet.

@@ -85,7 +85,7 @@ extension CoordinatorCore {
         guard rules.economy else { return .zero }
         var total: Int64 = 0
         for step in spec.steps {
-            let attempts = retries ? Int64(step.retry.maxAttempts) : 1
+            let attempts = Int64(step.verify.copies) * (retries ? Int64(step.retry.maxAttempts) : 1)
             let each = priceBound(of: step.resources).micro.multipliedReportingOverflow(by: attempts).partialValue
             let sum = each.multipliedReportingOverflow(by: Int64(step.elements.count))
             total = sum.overflow ? Int64.max / 4 : min(Int64.max / 4, total + sum.partialValue)

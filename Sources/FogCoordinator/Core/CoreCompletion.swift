@@ -43,7 +43,8 @@ extension CoordinatorCore {
         let receipt = verified.receipt.receipt
         let id = receipt.attempt
         guard let task = job.tasks[id.task.number], var attempt = task.attempt, attempt.record.id == id else {
-            return nil
+            let isHeld = job.tasks[id.task.number]?.isHeld(id, receipt: EvidenceDigest.of(verified.receipt)) ?? false
+            return isHeld ? CompletionVerdict(attempt: id, verdict: .exists) : nil
         }
         guard attempt.record.node == node else {
             return CompletionVerdict(attempt: id, verdict: .stale, detail: "the lease is another node's")
@@ -66,9 +67,16 @@ extension CoordinatorCore {
         attempt.record.outputs = outcome == .success ? verified.report.outputs : []
         attempt.record.stdoutSize = verified.report.stdoutSize
         attempt.record.stderrSize = verified.report.stderrSize
+        change.evidence.append(evidence)
+        if outcome == .success, isVerified(attempt.record, of: task, in: job) {
+            keepContent(verified, of: job, at: now)
+            learn(receipt.usage, of: attempt.record.node, at: now)
+            hold(attempt, of: &job, at: now)
+            completions += 1
+            return CompletionVerdict(attempt: id, verdict: .accepted)
+        }
         let amount = payment(for: outcome, usage: receipt.usage, attempt: attempt, of: task, in: job, at: now)
         let late = latePayments(after: attempt.record, outcome: outcome, paying: amount, of: &job)
-        change.evidence.append(evidence)
         keepContent(verified, of: job, at: now)
         learn(receipt.usage, of: attempt.record.node, at: now)
         end(
@@ -77,11 +85,8 @@ extension CoordinatorCore {
         job.tasks[id.task.number]?.attempt = nil
         var madeProgress = false
         if outcome == .success {
-            job.tasks[id.task.number]?.record.winner = id.token
-            if job.steps[task.step].isNeeded {
-                let element = id.task.number - job.record.progress.steps[task.step].base
-                job.steps[task.step].results[element] = verified.report.outputs
-            }
+            judgeHeld(by: attempt.record, of: &job, at: now)
+            win(attempt.record, of: &job)
         } else if let checkpoint = verified.report.checkpoint {
             keepCheckpoint(checkpoint, of: id, in: &job, at: now)
             madeProgress = job.tasks[id.task.number]?.record.checkpoint != task.record.checkpoint
@@ -90,17 +95,30 @@ extension CoordinatorCore {
         completions += 1
         if outcome.fault == .host {
             if isEvidence(outcome, against: node, of: job.record.account) { fault(of: attempt.record.node, at: now) }
-        } else if outcome == .success, var row = nodes[node]?.row {
-            nodes[node]?.failedLaunches = []
-            Breaker.success(&row, at: now.wall)
-            if row != nodes[node]?.row {
-                nodes[node]?.row = row
-                if let active = nodes[node] { save(active) }
-            }
+        } else if outcome == .success {
+            didWell(node, at: now)
         }
         settle(
             id.task.number, of: &job, outcome: outcome, exitCode: receipt.exitCode, madeProgress: madeProgress, at: now)
         return CompletionVerdict(attempt: id, verdict: .accepted)
+    }
+
+    /// The result that counts: later steps read it, and the task has its winner.
+    mutating func win(_ attempt: AttemptRecord, of job: inout ActiveJob) {
+        let number = attempt.id.task.number
+        guard let step = job.tasks[number]?.step else { return }
+        job.tasks[number]?.record.winner = attempt.id.token
+        guard job.steps[step].isNeeded else { return }
+        job.steps[step].results[number - job.record.progress.steps[step].base] = attempt.outputs
+    }
+
+    mutating func didWell(_ node: NodeID, at now: Moment) {
+        guard var row = nodes[node]?.row else { return }
+        nodes[node]?.failedLaunches = []
+        Breaker.success(&row, at: now.wall)
+        guard row != nodes[node]?.row else { return }
+        nodes[node]?.row = row
+        if let active = nodes[node] { save(active) }
     }
 
     /// Whether a host fault says something of the machine. A program that cannot be started may be the job's own
@@ -147,6 +165,8 @@ extension CoordinatorCore {
     /// Keeps the list of a checkpoint's files as a blob that the task names, so that it outlives the coordinator.
     mutating func keepCheckpoint(_ files: [OutputFile], of id: AttemptID, in job: inout ActiveJob, at now: Moment) {
         let number = id.task.number
+        // A copy that went on from another owner's work would prove nothing.
+        guard let step = job.tasks[number]?.step, job.steps[step].spec.verify.copies == 1 else { return }
         let entries = files.map {
             FileTable.Entry(path: $0.name, digest: $0.digest, size: ByteCount($0.size), isExecutable: $0.executable)
         }
@@ -183,7 +203,6 @@ extension CoordinatorCore {
             cancelled: job.record.progress.cancelReason != nil, madeProgress: madeProgress, at: now.wall,
             using: &generator)
         if case .backoff(let until) = next { task.record.notBefore = until }
-        if next.isFinal { task.record.trail = nil }
         job.tasks[number] = task
         switch next {
         case .succeeded: move(number, of: &job, to: .succeeded, at: now)

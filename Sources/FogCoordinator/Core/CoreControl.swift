@@ -29,6 +29,7 @@ extension CoordinatorCore {
         try change(id, by: principal) { core, job in
             job.record.progress.held = nil
             for number in job.tasks.keys.sorted() where job.tasks[number]?.record.state == .held {
+                core.releaseHeld(of: number, in: &job, as: .superseded, at: now)
                 job.tasks[number]?.record.hostFailures = 0
                 job.tasks[number]?.record.evictions = 0
                 core.move(number, of: &job, to: .ready, at: now)

@@ -43,7 +43,7 @@ extension CoordinatorCore {
     ) -> [Lease] {
         var leases: [Lease] = []
         while leases.count < min(room, planned.count), job.mayStart {
-            guard let number = nextTask(of: planned.step, in: &job, preferring: planned.again) else { break }
+            guard let number = nextTask(of: planned.step, in: &job, for: node, preferring: planned.again) else { break }
             do {
                 let lease = try grant(number, step: planned.step, of: &job, to: &node, at: now)
                 leases.append(lease)
@@ -61,12 +61,24 @@ extension CoordinatorCore {
     }
 
     /// The task to grant next: one that was granted before and is ready again, else the first without a row.
-    private func nextTask(of step: Int, in job: inout ActiveJob, preferring number: UInt32?) -> UInt32? {
-        if let number { return job.tasks[number]?.record.state == .ready ? number : nil }
+    private func nextTask(
+        of step: Int, in job: inout ActiveJob, for node: ActiveNode, preferring number: UInt32?
+    ) -> UInt32? {
+        if let number {
+            // One result of each owner.
+            guard let task = job.tasks[number], task.record.state == .ready, !task.owners.contains(node.row.owner)
+            else {
+                return nil
+            }
+            return number
+        }
         if let limit = job.steps[step].spec.maxParallel, job.steps[step].out >= limit { return nil }
         let progress = job.record.progress.steps[step]
         if progress.untouchedState == .ready, progress.untouched > 0 { return progress.base + progress.cursor }
-        return job.steps[step].nextReadyAgain { job.tasks[$0]?.record.state == .ready }
+        let owner = node.row.owner
+        return job.steps[step].nextReadyAgain(
+            where: { job.tasks[$0]?.record.state == .ready },
+            for: { job.tasks[$0]?.owners.contains(owner) == false })
     }
 
     private enum GrantRefusal: Error { case parallel, held }
@@ -194,13 +206,17 @@ extension CoordinatorCore {
 }
 
 extension ActiveStep {
-    /// Takes the oldest entry that is still ready out of the queue.
-    mutating func nextReadyAgain(where isReady: (UInt32) -> Bool) -> UInt32? {
+    /// Takes the oldest entry that is still ready, and may go to who asks, out of the queue; entries that are not ready
+    /// any more are dropped on the way.
+    mutating func nextReadyAgain(where isReady: (UInt32) -> Bool, for isFit: (UInt32) -> Bool) -> UInt32? {
+        var passed: [UInt32] = []
         var skipped = 0
-        defer { readyAgain.removeFirst(skipped) }
+        defer { readyAgain.replaceSubrange(0..<skipped, with: passed) }
         for number in readyAgain {
             skipped += 1
-            if isReady(number) { return number }
+            guard isReady(number) else { continue }
+            if isFit(number) { return number }
+            passed.append(number)
         }
         return nil
     }

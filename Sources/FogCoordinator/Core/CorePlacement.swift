@@ -10,6 +10,7 @@ extension CoordinatorCore {
     package mutating func place(at now: Moment, clock: any FogClock) -> [NodeID] {
         guard placementWanted else { return [] }
         placementWanted = false
+        weighOwners(at: now)
         agePlans()
         guard jobs.values.contains(where: { $0.mayStart && $0.record.progress.counts[.ready] > 0 }) else { return [] }
         let problem = placementProblem(at: now)
@@ -77,7 +78,8 @@ extension CoordinatorCore {
                 guard !ranges.isEmpty else { continue }
                 shapes.append(shape(of: job, step: step.step, planned: taken, at: now))
                 for range in ranges {
-                    waiting.append(WaitingRange(shape: shapes.count - 1, tasks: range))
+                    waiting.append(
+                        WaitingRange(shape: shapes.count - 1, tasks: range, avoiding: avoidance(of: range, in: job)))
                     left -= range.count
                 }
             }
@@ -85,6 +87,12 @@ extension CoordinatorCore {
         return PlacementProblem(
             now: now.wall, seed: UInt64(truncatingIfNeeded: now.wall.microseconds), shapes: shapes, waiting: waiting,
             nodes: records, memory: placementMemory)
+    }
+
+    /// Owners whose results of a task are held already. Only tasks that stand alone have any.
+    private func avoidance(of range: Range<UInt32>, in job: ActiveJob) -> Avoidance {
+        guard range.count == 1, let task = job.tasks[range.lowerBound] else { return Avoidance() }
+        return Avoidance(copiesHeldBy: task.owners.map { owners[$0] ?? $0.description })
     }
 
     struct ShapeKey: Hashable {

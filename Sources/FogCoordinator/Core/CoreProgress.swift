@@ -21,6 +21,10 @@ extension CoordinatorCore {
         default: break
         }
         if state.isFinal {
+            if task.record.trail != nil {
+                releaseHeld(of: number, in: &job, as: state == .cancelled ? .cancelled : .superseded, at: now)
+                task.record.trail = nil
+            }
             task.record.finishedAt = now.wall
             job.tasks[number] = nil
         } else {

@@ -81,8 +81,13 @@ extension CoordinatorCore {
     /// A lease that was live: it stays its worker's, which may be computing all the while.
     private mutating func restore(_ record: AttemptRecord) {
         let number = record.id.task.number
-        guard let job = jobs[record.id.task.job], let task = job.tasks[number], task.record.token == record.id.token
-        else { return }
+        guard let job = jobs[record.id.task.job], let task = job.tasks[number] else { return }
+        guard !task.isHeld(record.id) else {
+            jobs[record.id.task.job]?.openAttempts += 1
+            jobs[record.id.task.job]?.reserved = Credits(micro: job.reserved.micro + record.priceBound.micro)
+            return
+        }
+        guard task.record.token == record.id.token else { return }
         var live = LiveAttempt(record: record, state: .running, demand: demand(of: task, in: job))
         let isOut = task.record.state.isOut
         live.isOrphan = !isOut

@@ -32,7 +32,10 @@ package enum TaskState: String, Sendable, Codable, CaseIterable {
 
 /// Where an attempt stands at its worker.
 package enum AttemptState: String, Sendable, Codable, CaseIterable {
-    case offered, accepted, staging, running, suspended, uploading, ended
+    case offered, accepted, staging, running, suspended, uploading
+    /// Its result was taken and waits for other owners' to agree.
+    case validating
+    case ended
 }
 
 /// What a job is, derived from its tasks and never stored as a truth of its own.

@@ -46,6 +46,8 @@ package struct WorkTrail: Hashable, Sendable, Codable {
     package private(set) var checkpointToken: UInt32?
     package private(set) var checkpointAt: Timestamp?
     package private(set) var work: [UnpaidWork] = []
+    /// Attempts that succeeded and wait for others to agree, as they will end; their leases have no end yet.
+    package var held: [AttemptRecord] = []
 
     /// Attempts remembered: later ones of a task that moves more often go unpaid.
     package static let limit = 64
@@ -53,7 +55,7 @@ package struct WorkTrail: Hashable, Sendable, Codable {
     package init() {}
 
     private enum CodingKeys: String, CodingKey {
-        case work
+        case work, held
         case checkpointToken = "checkpoint_token"
         case checkpointAt = "checkpoint_at"
     }

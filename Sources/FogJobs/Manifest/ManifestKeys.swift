@@ -73,7 +73,7 @@ package enum ManifestKeys {
                 ManifestKey("total", .both, "Longest life of the job", Form.spanOrNone),
             ]),
         ManifestKey("checkpoint", .both, "Periodic copy of FOG_CHECKPOINT_DIR", members: checkpoint),
-        ManifestKey("verify", .both, "Equal results wanted: auto or none", Form.words(["auto", "none"])),
+        ManifestKey("verify", .both, "Equal results wanted: auto, none, or from 2 to 5 owners", Form.verification),
         ManifestKey("privacy", .job, "Mix hops between submitter and worker (public only yet)", Form.words(["public"])),
         ManifestKey("sla", .job, "S: deadline first, highest price; B: cheapest, may be pre-empted", Form.words(sla)),
         ManifestKey("priority", .job, "Order among one account's jobs", Form.integer(0...100)),

@@ -207,11 +207,10 @@ extension ManifestReading {
         guard case .scalar(let text, _) = node.content, let owners = ManifestReader.integer(text) else {
             return reader.readWord(node, path, of: ["auto", "none"]).map { $0 == "none" ? .none : .auto }
         }
-        if (2...5).contains(owners) {
-            refuseForNow(node, path, "verification by \(owners) owners", ["auto", "none"])
-        } else {
-            reader.refuse("out_of_range", node, path, wanted: "auto or none")
+        guard (2...Quorum.maxResults).contains(owners) else {
+            reader.refuse("out_of_range", node, path, wanted: "auto, none, or 2 to \(Quorum.maxResults) owners")
+            return nil
         }
-        return nil
+        return .owners(owners)
     }
 }

@@ -52,6 +52,7 @@ enum Form {
     static let scalar: JSON = .object(["type": ["string", "number", "boolean"]])
     static let textMap: JSON = .object(["type": "object", "additionalProperties": scalar])
     static let exitCodes: JSON = .object(["type": "array", "items": integer(0...255)])
+    static let verification = either(words(["auto", "none"]), integer(2...Quorum.maxResults))
     static let exitCodesOrAll = either(words(["all"]), exitCodes)
 
     /// A map of values, the path of a table, or (order told by the list) a list of one-key maps.

@@ -29,6 +29,10 @@ final class SimulatedCoordinator {
     // What was durable at some time, against which everything is held.
     private(set) var ended: [AttemptID: AttemptRecord] = [:]
     private(set) var winners: [TaskID: AttemptID] = [:]
+    /// Equal results that a task wants.
+    private var copies: [TaskID: Int] = [:]
+    /// Results that were taken and wait for others to agree.
+    private(set) var heldResults: Set<AttemptID> = []
     private(set) var paidLate: [AttemptID: Credits] = [:]
     private(set) var tokens: [TaskID: UInt32] = [:]
     private(set) var finals: [TaskID: TaskState] = [:]
@@ -122,6 +126,9 @@ final class SimulatedCoordinator {
                 world.violated("the token of \(task) goes from \(tokens[task, default: 0]) to \(attempt.id.token)")
             }
             tokens[task] = attempt.id.token
+            if let job = core.jobs[task.job], let step = job.stepIndex(of: task.number) {
+                copies[task] = job.steps[step].spec.verify.copies
+            }
             if attempt.id.token > 1 { world.saw("granted again") }
             if let winner = winners[task] { world.violated("\(task) is granted again after \(winner) won") }
             if let state = finals[task] { world.violated("\(task) is granted while it is \(state)") }
@@ -134,9 +141,16 @@ final class SimulatedCoordinator {
             }
             ended[attempt.id] = attempt
             world.saw(attempt.outcome?.rawValue ?? "no outcome")
-            guard attempt.outcome == .success else { continue }
+            guard attempt.outcome == .success, change.tasks[attempt.id.task]?.winner == attempt.id.token else {
+                continue
+            }
+            if attempt.outputs.contains(where: { $0.digest == Self.lie }), isVerified(attempt.id.task) {
+                world.violated("the lie of \(attempt.id) wins")
+            }
             if let winner = winners[attempt.id.task] { world.violated("\(attempt.id) wins after \(winner) won") }
-            if attempt.id.token != tokens[attempt.id.task] { world.violated("the stale \(attempt.id) wins") }
+            if attempt.id.token != tokens[attempt.id.task], copies[attempt.id.task, default: 1] == 1 {
+                world.violated("the stale \(attempt.id) wins")
+            }
             winners[attempt.id.task] = attempt.id
         }
         for (id, amount) in change.latePayments {
@@ -154,6 +168,9 @@ final class SimulatedCoordinator {
             }
         }
         for task in change.tasks.values {
+            for record in task.trail?.held ?? [] where heldResults.insert(record.id).inserted {
+                world.saw("result held")
+            }
             if let state = finals[task.id], state != task.state { world.violated("\(task.id) leaves \(state)") }
             if task.state.isFinal { finals[task.id] = task.state }
         }
@@ -162,6 +179,14 @@ final class SimulatedCoordinator {
             if let key = job.record.idempotencyKey { keys[key] = job.record.id }
         }
     }
+
+    func wantsAgreement(_ task: TaskID) -> Bool { copies[task, default: 1] > 1 }
+
+    /// What a lying machine says it made.
+    static let lie = Digest.blake2b([66])
+
+    /// Whether one machine's lie can be seen: others must agree, and nobody is trusted by name.
+    private func isVerified(_ task: TaskID) -> Bool { !rules.trustAllNodes && wantsAgreement(task) }
 
     // MARK: Dying
 

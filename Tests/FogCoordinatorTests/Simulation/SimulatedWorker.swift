@@ -11,6 +11,7 @@ final class SimulatedWorker {
     private let number: Int
     private let key: SigningKey
     private let slots: Int
+    private let isLiar: Bool
     private var life = 0
     private var isUp = true
     private var isKnown = false
@@ -20,7 +21,10 @@ final class SimulatedWorker {
     /// What the coordinator said it has.
     private(set) var acknowledged: [AttemptID: Outcome] = [:]
 
-    init(_ number: Int, key: SigningKey, slots: Int, world: World, coordinator: SimulatedCoordinator) {
+    init(
+        _ number: Int, key: SigningKey, slots: Int, isLiar: Bool, world: World, coordinator: SimulatedCoordinator
+    ) {
+        self.isLiar = isLiar
         self.number = number
         self.key = key
         self.slots = slots
@@ -132,7 +136,9 @@ final class SimulatedWorker {
                 guard let id = verdict.attempt, let report = spool.removeValue(forKey: id) else { continue }
                 guard verdict.verdict == .accepted || verdict.verdict == .exists else { continue }
                 acknowledged[id] = report.receipt.receipt.outcome
-                if coordinator.ended[id] == nil { world.violated("\(id) was acknowledged and is not stored") }
+                if coordinator.ended[id] == nil, !coordinator.heldResults.contains(id) {
+                    world.violated("\(id) was acknowledged and is not stored")
+                }
             }
         }
     }
@@ -171,9 +177,17 @@ final class SimulatedWorker {
 
     private func end(_ id: AttemptID, _ outcome: Outcome, exitCode: Int?) {
         guard let lease = running.removeValue(forKey: id) else { return }
+        // The last machine lies now and then; the others are honest.
+        var outputs = [OutputFile(name: "out", size: 1, executable: false, digest: .blake2b([1]))]
+        if outcome != .success {
+            outputs = []
+        } else if isLiar, world.chance(0.3) {
+            outputs[0].digest = SimulatedCoordinator.lie
+        }
         let receipt = Receipt(
             coordinator: coordinator.key.publicKey, attempt: id, node: key.publicKey, profileDigest: .zero,
-            missingIsolation: [], inputDigest: lease.inputDigest, outputDigest: manifestDigest([]), stdoutDigest: .zero,
+            missingIsolation: [], inputDigest: lease.inputDigest, outputDigest: manifestDigest(outputs),
+            stdoutDigest: .zero,
             stderrDigest: .zero, exitCode: exitCode, signal: nil, outcome: outcome,
             usage: Usage(
                 cpuNanoseconds: world.draw(0...10_000_000_000), wallNanoseconds: world.draw(0...10_000_000_000),
@@ -185,13 +199,14 @@ final class SimulatedWorker {
             let content = Digest.blake2b([UInt8(world.draw(0...200))])
             checkpoint = [OutputFile(name: "state", size: 1, executable: false, digest: content)]
         }
-        let blobs = (checkpoint ?? []).map {
+        let blobs = (outputs + (checkpoint ?? [])).map {
             BlobRecord(digest: $0.digest, size: 1, inline: nil, createdAt: coordinator.now.wall)
         }
         spool[id] = VerifiedReport(
             receipt: signed,
             report: AttemptReport(
-                receipt: signed, outputs: [], contents: [], stdout: nil, stderr: nil, stdoutSize: 0, stderrSize: 0,
+                receipt: signed, outputs: outputs, contents: outputs.map { _ in nil }, stdout: nil, stderr: nil,
+                stdoutSize: 0, stderrSize: 0,
                 detail: nil, checkpoint: checkpoint), blobs: blobs)
     }
 

@@ -25,7 +25,8 @@ struct SimulationTests {
         }
         guard Self.seeds - Self.first >= 1000 else { return }
         for what in [
-            "granted again", "late payment", "coordinator crash", "crash while committing", "worker crash", "success",
+            "granted again", "late payment", "result held", "rejected_by_quorum", "coordinator crash",
+            "crash while committing", "worker crash", "success",
             "exit_nonzero",
             "worker_lost", "lease_expired", "evicted_user", "cancelled", "verdict accepted", "verdict exists",
             "verdict stale_lease",
