@@ -18,6 +18,7 @@ let cStrict: [CSetting] = [
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
@@ -30,8 +31,11 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["JSON", "YAML"]),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -43,6 +47,7 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .systemLibrary(name: "CCgroup", pkgConfig: "libcgroup", providers: [.apt(["libcgroup-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CFog", cSettings: cStrict),
         .target(name: "FogCore", dependencies: ["CSodium"], swiftSettings: strict),
         // Floor 2
@@ -53,7 +58,7 @@ let package = Package(
         .target(name: "FogSandboxPlan", swiftSettings: strict),
         .target(
             name: "FogSandbox",
-            dependencies: ["FogCore", "FogSandboxPlan", "CFog", "CSeccomp", "CCgroup"],
+            dependencies: ["FogCore", "FogSandboxPlan", "CFog", "CSeccomp", "CCgroup", "CZlib"],
             swiftSettings: strict),
         // Floor 3
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
@@ -68,7 +73,7 @@ let package = Package(
         .target(
             name: "FogAPI",
             dependencies: [
-                "FogCore", "FogJobs", "FogLedger", "FogNet", nioCore, nioHTTP1,
+                "FogCore", "FogJobs", "FogLedger", "FogNet", nioCore, nioHTTP1, nioSSL,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ],
             swiftSettings: strict),
@@ -92,8 +97,13 @@ let package = Package(
         .target(
             name: "FogHTTP",
             dependencies: [
-                "FogCore", "FogJobs", "FogLedger", "FogNet", "FogAPI", "FogCoordinator", logging, lifecycle, nioCore,
+                "FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogNet", "FogStore", "FogAPI", "FogCoordinator",
+                logging, lifecycle, nioCore, nioHTTP1, nioSSL,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
             ],
             swiftSettings: strict),
         // Floor 6
@@ -102,6 +112,7 @@ let package = Package(
             dependencies: [
                 "FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogNet", "FogSandbox", "FogStore", "FogAPI",
                 "FogCoordinator", "FogWorker", "FogHTTP", "FogManifestFile", "FogCommandLine", logging, lifecycle,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
@@ -122,7 +133,7 @@ let package = Package(
         test("FogPlacementTests", ["FogCore", "FogPlacement"]),
         test("FogLedgerTests", ["FogCore", "FogLedger"]),
         test("FogNetTests", ["FogCore", "FogNet", "FogTestSupport"]),
-        test("FogSandboxTests", ["FogCore", "FogSandbox", "FogSandboxPlan", "CFog"]),
+        test("FogSandboxTests", ["FogCore", "FogSandbox", "FogSandboxPlan", "CFog", "CZlib"]),
         test("FogStoreTests", ["FogCore", "FogJobs", "FogLedger", "FogStore", "FogTestSupport", "CFogSQLite"]),
         test("FogManifestFileTests", ["FogCore", "FogJobs", "FogManifestFile"]),
         test("FogAPITests", ["FogCore", "FogNet", "FogAPI"], exclude: ["Vectors"]),
@@ -133,13 +144,13 @@ let package = Package(
             "FogCoordinatorTests",
             [
                 "FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogStore", "FogCoordinator", "FogTestSupport",
-                logging,
+                logging, lifecycle,
             ]),
         test(
             "FogHTTPTests",
             [
-                "FogCore", "FogJobs", "FogNet", "FogAPI", "FogCoordinator", "FogHTTP", "FogTestSupport", logging,
-                lifecycle,
+                "FogCore", "FogJobs", "FogLedger", "FogNet", "FogStore", "FogAPI", "FogCoordinator", "FogHTTP",
+                "FogWorker", "FogTestSupport", logging, lifecycle,
             ]),
     ]
 )

@@ -110,6 +110,8 @@ int fog_detached_mount(const char *path, int read_only) {
     return tree;
 }
 
+int fog_sync_disk(int file) { return syncfs(file); }
+
 int fog_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
 int fog_wait_readable(const int *descriptors, int count, int *ready) {

@@ -73,6 +73,16 @@ static int make_file(const char *path, const char *content) {
     return failed ? -1 : 0;
 }
 
+static int make_secret(const char *path, const char *content) {
+    int file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0400);
+    if (file < 0) return -1;
+    ssize_t length = (ssize_t)strlen(content), written = write(file, content, (size_t)length);
+    int saved = errno;
+    close(file);
+    errno = saved;
+    return written == length ? 0 : -1;
+}
+
 static int attach(int tree, const char *target) {
     return (int)syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
 }
@@ -105,6 +115,8 @@ int fog_mount_one(const struct fog_mount *mount_entry) {
         return mkdir(target, 0755) && errno != EEXIST ? FOG_STEP_MOUNT_TARGET : 0;
     case FOG_MOUNT_TEXT:
         return make_file(target, mount_entry->source) ? FOG_STEP_MOUNT_TARGET : 0;
+    case FOG_MOUNT_SECRET:
+        return make_secret(target, mount_entry->source) ? FOG_STEP_MOUNT_TARGET : 0;
     }
     errno = EINVAL;
     return FOG_STEP_PLAN;

@@ -8,24 +8,32 @@ package import FogNet
 
 /// What a program says to a coordinator, over whatever carrier: one method a thing that can be asked.
 ///
-/// Every request is signed; every method throws ``Problem`` for what the coordinator refused and ``CarrierFailure`` for
-/// what never reached it. Safe to call again after a failure: what changes something carries an idempotency key.
+/// Every request is signed; every method throws ``Problem`` for what the coordinator refused, ``BadAnswer`` for an answer
+/// to a state change that it did not sign, and ``CarrierFailure`` for what never reached it. Safe to call again after a
+/// failure: what changes something carries an idempotency key.
 package struct FogClient: Sendable {
     package let carrier: any Carrier
     package let key: SigningKey
-    package let coordinator: KeyID
+    /// The coordinator's pinned key: only its word counts.
+    package let coordinatorKey: PublicKey
     package let clock: any FogClock
     /// How long an ordinary answer may take.
     package var deadline: TimeSpan = .seconds(30)
+    /// Goes with every request: where it stands in a distributed trace (W3C Trace Context).
+    package var traceparent: String?
+    /// The way of a worker's frequent requests; nil = they are signed with the key like all others.
+    package internal(set) var link: WorkerLink?
 
     package init(
-        carrier: any Carrier, key: SigningKey, coordinator: KeyID, clock: any FogClock = SystemClock()
+        carrier: any Carrier, key: SigningKey, coordinator: PublicKey, clock: any FogClock = SystemClock()
     ) {
         self.carrier = carrier
         self.key = key
-        self.coordinator = coordinator
+        coordinatorKey = coordinator
         self.clock = clock
     }
+
+    package var coordinator: KeyID { coordinatorKey.id }
 
     /// What a coordinator says of itself, unsigned: its key is only as good as the way it came.
     package static func info(of carrier: any Carrier) async throws -> InfoBody {
@@ -45,12 +53,14 @@ package struct FogClient: Sendable {
     }
 
     package func jobs(
-        states: [JobState] = [], name: String? = nil, label: String? = nil, before: JobID? = nil, limit: Int = 100
+        states: [JobState] = [], name: String? = nil, label: String? = nil, account: String? = nil,
+        before: JobID? = nil, limit: Int = 100
     ) async throws -> JobListBody {
         var query = Query()
         query.add("state", states.map(\.rawValue).joined(separator: ","))
         query.add("name", name)
         query.add("label", label)
+        query.add("account", account)
         query.add("before", before?.description)
         query.add("limit", String(limit))
         return try await call("GET", "/v1/jobs" + query.text)
@@ -116,6 +126,11 @@ package struct FogClient: Sendable {
         try await call("POST", "/v1/jobs/\(id)/fund", FundBody(credits: credits), idempotencyKey: Self.newKey())
     }
 
+    /// - Parameter span: from now on; zero takes an earlier wish back.
+    package func keep(_ id: JobID, for span: TimeSpan) async throws -> JobBody {
+        try await call("POST", "/v1/jobs/\(id)/keep", KeepBody(span: span), idempotencyKey: Self.newKey())
+    }
+
     package func retry(_ id: JobID, onlyFailed: Bool) async throws -> JobBody {
         try await call("POST", "/v1/jobs/\(id)/retry", RetryBody(onlyFailed: onlyFailed), idempotencyKey: Self.newKey())
     }
@@ -173,6 +188,8 @@ package struct FogClient: Sendable {
 
     // MARK: Nodes, people, money
 
+    package func usage() async throws -> UsageBody { try await call("GET", "/v1/usage") }
+    package func usageOfAll() async throws -> UsageListBody { try await call("GET", "/v1/usage/all") }
     package func me() async throws -> MeBody { try await call("GET", "/v1/me") }
     package func nodes() async throws -> NodeListBody { try await call("GET", "/v1/nodes") }
 
@@ -211,12 +228,26 @@ package struct FogClient: Sendable {
         try JSON(parsing: try await raw("GET", "/v1/ledger/audit", patience: .minutes(10)).body)
     }
 
-    package func enroll(_ body: EnrollBody) async throws -> EnrolledBody {
-        try await call("POST", "/v1/enroll", body, idempotencyKey: Self.newKey())
+    // MARK: Operating
+
+    /// Ends the registration of the machine that works with this key.
+    package func leave() async throws -> NodeBody {
+        try await call("POST", "/v1/worker/leave", EmptyBody(), idempotencyKey: Self.newKey())
     }
 
-    package func join(_ body: JoinBody) async throws -> MeBody {
-        try await call("POST", "/v1/join", body, idempotencyKey: Self.newKey())
+    package func overview() async throws -> OverviewBody { try await call("GET", "/v1/overview") }
+
+    package func label(_ reference: String, _ labels: [String: String?]) async throws -> NodeBody {
+        try await call(
+            "POST", "/v1/nodes/\(Query.escaped(reference))/labels", LabelBody(labels: labels),
+            idempotencyKey: Self.newKey())
+    }
+
+    /// Lets go of what retention does not keep, or only counts it.
+    package func keepHouse(dryRun: Bool) async throws -> HousekeepingBody {
+        try await call(
+            "POST", "/v1/housekeeping", HousekeepingRequest(dryRun: dryRun), idempotencyKey: Self.newKey(),
+            patience: .minutes(10))
     }
 
     // MARK: Work
@@ -225,8 +256,10 @@ package struct FogClient: Sendable {
         try await call("POST", "/v1/worker/hello", hello, idempotencyKey: Self.newKey())
     }
 
+    /// - Throws: also `bad_lease` for leases that the coordinator did not sign for this worker.
     package func poll(_ request: PollRequest) async throws -> PollAnswer {
-        try await call("POST", "/v1/worker/poll", request, patience: request.wait)
+        let answer: LeaseAnswer = try await call("POST", "/v1/worker/poll", request, patience: request.wait)
+        return PollAnswer(leases: try answer.granted?.leases(of: key.publicKey, from: coordinatorKey) ?? [])
     }
 
     package func heartbeat(_ beat: Heartbeat) async throws -> HeartbeatAnswer {
@@ -250,53 +283,14 @@ package struct FogClient: Sendable {
         let answer = try await raw("POST", "/v1/worker/logs" + query.text, body: bytes)
         return try Wire.decode(UploadBody.self, from: answer.body).received
     }
-
-    // MARK: Sending
-
-    package static func newKey() -> String { Base32.encode(SecureRandom.bytes(16)) }
-
-    private func call<Answer: Decodable>(
-        _ method: String, _ target: String, patience: TimeSpan = .zero
-    ) async throws -> Answer {
-        try Wire.decode(Answer.self, from: try await raw(method, target, patience: patience).body)
-    }
-
-    private func call<Answer: Decodable>(
-        _ method: String, _ target: String, _ body: some Encodable, idempotencyKey: String? = nil,
-        patience: TimeSpan = .zero
-    ) async throws -> Answer {
-        let answer = try await raw(
-            method, target, body: try Wire.encode(body), idempotencyKey: idempotencyKey, patience: patience)
-        return try Wire.decode(Answer.self, from: answer.body)
-    }
-
-    /// Signs and sends; signs once more by the coordinator's clock when it has started since this request was signed.
-    package func raw(
-        _ method: String, _ target: String, body: [UInt8] = [], idempotencyKey: String? = nil,
-        patience: TimeSpan = .zero
-    ) async throws -> CarrierResponse {
-        var request = CarrierRequest(method: method, target: target, body: body)
-        if let idempotencyKey { request.headers["fog-idempotency-key"] = idempotencyKey }
-        if !body.isEmpty { request.headers["content-type"] = "application/json" }
-        var at = clock.now
-        for attempt in 0..<2 {
-            let signed = try RequestSigner(key: key, coordinator: coordinator).sign(request, at: at)
-            let answer = try await carrier.send(signed, deadline: deadline + patience)
-            guard let problem = Problem(answer) else { return answer }
-            guard attempt == 0, problem.code == "signed_before_start", let time = problem.serverTime else {
-                throw problem
-            }
-            at = time
-        }
-        throw Problem.unexpected
-    }
 }
 
 /// JSON on the wire.
 package enum Wire {
+    /// Equal values give equal bytes, so that an answer can be compared, cached and signed.
     package static func encode(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = [.withoutEscapingSlashes]
+        encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
         return Array(try encoder.encode(value))
     }
 

@@ -22,6 +22,10 @@ package final class HTTPCarrier: Carrier {
         package var silence = TimeSpan.seconds(120)
         /// Plain HTTP to another machine: whoever is between reads everything.
         package var allowsPlaintext = false
+        /// The coordinator's key: with https only a certificate that it signed will do. Nil = those that the system trusts.
+        package var pin: PublicKey?
+        /// For connections to other machines.
+        package var proxy: Proxy?
 
         package init() {}
     }
@@ -53,6 +57,10 @@ package final class HTTPCarrier: Carrier {
                 read: .milliseconds(options.silence.milliseconds)),
             decompression: .disabled)
         configuration.httpVersion = .http1Only
+        if address.secure, let pin = options.pin {
+            configuration.tlsConfiguration = try PinnedTrust.configuration(pin)
+        }
+        if !address.loopback { configuration.proxy = options.proxy?.configuration }
         configuration.connectionPool.idleTimeout = .milliseconds(options.idleTime.milliseconds)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = options.connections
         // A refused connection is an answer; when to try again is the caller's to say.
@@ -125,6 +133,10 @@ package final class HTTPCarrier: Carrier {
         case is HTTPClientError, is HTTPParserError: CarrierFailure("protocol", "\(base): \(error)")
         case let error as IOError:
             CarrierFailure("unreachable", "\(base) cannot be reached: \(String(cString: strerror(error.errnoCode)))")
+        case let error where PinnedTrust.isRefusal(error):
+            CarrierFailure(
+                "untrusted",
+                "\(base) shows a certificate that is not trusted: it is not the coordinator, or has a new key")
         // Sockets, names and TLS: errors of layers below, each with its own types.
         default: CarrierFailure("unreachable", "\(base) cannot be reached, or closed the connection: \(error)")
         }

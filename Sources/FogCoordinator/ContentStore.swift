@@ -7,11 +7,14 @@ package struct ContentStore: Sendable {
     let store: any Store
     let blobs: BlobFiles
     let logs: LogFiles
+    /// Nil: jobs with secrets are refused.
+    let secrets: SecretFiles?
 
-    package init(store: any Store, blobs: BlobFiles, logs: LogFiles) {
+    package init(store: any Store, blobs: BlobFiles, logs: LogFiles, secrets: SecretFiles? = nil) {
         self.store = store
         self.blobs = blobs
         self.logs = logs
+        self.secrets = secrets
     }
 
     /// A blob that the account may read, or nil: unknown and foreign look alike.
@@ -44,10 +47,7 @@ package struct ContentStore: Sendable {
     }
 
     package func read(_ record: BlobRecord, offset: Int64, length: Int) async throws -> [UInt8] {
-        if let inline = record.inline {
-            guard offset >= 0, offset < inline.count else { return [] }
-            return Array(inline[Int(offset)..<min(inline.count, Int(offset) + max(0, length))])
-        }
+        if let inline = record.inline { return Self.piece(of: inline, offset: offset, length: length) }
         return try blobs.read(record.digest, at: offset, count: length)
     }
 
@@ -60,12 +60,17 @@ package struct ContentStore: Sendable {
         bytes: [UInt8], size: Int64
     ) {
         if let whole = try await store.log(attempt, stream: stream) {
-            guard offset < whole.count else { return ([], Int64(whole.count)) }
-            return (Array(whole[Int(max(0, offset))..<min(whole.count, Int(offset) + length)]), Int64(whole.count))
+            return (Self.piece(of: whole, offset: offset, length: length), Int64(whole.count))
         }
         let size = try logs.size(attempt, stream: stream)
         guard offset < size else { return ([], size) }
         return (try logs.read(attempt, stream: stream, at: offset, count: length), size)
+    }
+
+    /// Nothing for a place outside the bytes, whatever the numbers are.
+    static func piece(of bytes: [UInt8], offset: Int64, length: Int) -> [UInt8] {
+        guard offset >= 0, offset < bytes.count, length > 0 else { return [] }
+        return Array(bytes.dropFirst(Int(offset)).prefix(length))
     }
 }
 
@@ -76,10 +81,13 @@ extension Coordinator {
     package func upload(
         _ digest: Digest, total: Int64, offset: Int64, bytes: [UInt8], by principal: Principal
     ) async throws -> (received: Int64, isComplete: Bool) {
-        guard total >= 0, offset >= 0, offset + Int64(bytes.count) <= total else {
+        let (end, overflows) = offset.addingReportingOverflow(Int64(bytes.count))
+        guard total >= 0, offset >= 0, !overflows, end <= total else {
             throw CoordinatorFailure("bad_range", "offset \(offset) and \(bytes.count) bytes do not fit into \(total)")
         }
         if try await content.blob(digest, readableBy: principal.account) != nil { return (total, true) }
+        // A blob that does not fit is refused with its first piece, not with its last.
+        try await admit(total - offset, of: principal)
         let now = clock.now
         var record = BlobRecord(digest: digest, size: total, inline: nil, createdAt: now)
         if total <= Int64(BlobRecord.inlineLimit) {
@@ -90,10 +98,12 @@ extension Coordinator {
                 throw CoordinatorFailure("bad_digest", "the content is not what its digest says")
             }
             record.inline = bytes
+            core.usageBook.add(total, to: principal.account)
         } else {
             // One principal's unfinished upload is not another's: no "already have" across accounts.
             let name = "\(principal.account)-\(digest)"
             let received = try content.blobs.append(bytes, to: name, at: offset)
+            core.usageBook.add(Int64(bytes.count), to: principal.account)
             guard received == total else { return (received, false) }
             arriving.insert(digest)
             try content.blobs.finish(name, digest: digest, size: total)
@@ -112,8 +122,12 @@ extension Coordinator {
     /// nothing uses. The ledger and its evidence stay for ever.
     package func prune() async throws {
         let now = clock.now
+        lastPrune = max(lastPrune ?? now, now)
+        // What was promised to be kept until now is on the disk before it is asked what is due.
+        try await durable(ticket())
         let unused = try await store.prune(
-            endedBefore: now - core.rules.retention, unusedBefore: now - core.rules.unusedBlobAge, limit: 200)
+            endedBefore: now - core.rules.retention, keptBefore: now, unusedBefore: now - core.rules.unusedBlobAge,
+            limit: 200)
         for digest in unused {
             // It may have come again meanwhile. Nothing else runs here between this look and the removal.
             guard try await store.blob(digest) == nil, !arriving.contains(digest) else { continue }
@@ -123,6 +137,7 @@ extension Coordinator {
             guard try await store.job(job) == nil else { continue }
             try content.logs.delete(job: job)
         }
+        try await makeSums()
     }
 
     package func missing(_ digests: [Digest], for principal: Principal) async throws -> [Digest] {
@@ -160,9 +175,10 @@ extension Coordinator {
         guard offset >= 0, length >= 0 else {
             throw CoordinatorFailure("bad_range", "`offset` and `limit` begin with 0, found \(offset) and \(length)")
         }
-        let record = try await job(id, for: principal)
+        let record = try await job(id, for: principal, asking: .readJobs)
         let deadline = clock.sinceBoot + wait
         while true {
+            let seen = eventCommits
             let shown = try await attemptToShow(of: id, task: task, for: principal)
             let wanted = token.map { AttemptID(task: TaskID(job: id, number: task), token: $0) } ?? shown?.id
             guard let wanted else { return ([], 0, core.jobs[id] == nil, 0) }
@@ -178,7 +194,7 @@ extension Coordinator {
                     piece.size - shownSize
                 )
             }
-            await waitForEvent(atMost: min(left, .milliseconds(250)))
+            await waitForEvent(after: seen, atMost: min(left, .milliseconds(250)))
         }
     }
 }

@@ -19,27 +19,47 @@ extension Coordinator {
     /// - Returns: the job, and whether it is new.
     package func submit(
         document text: String, fileTable: Digest?, idempotencyKey: String?, by principal: Principal,
-        only selection: [UInt32]? = nil
+        secrets: [String: String] = [:], only selection: [UInt32]? = nil, trace: TraceParent? = nil
     ) async throws -> (record: JobRecord, isNew: Bool) {
         var submission = try await read(
             document: text, fileTable: fileTable, idempotencyKey: idempotencyKey, by: principal)
+        submission.trace = trace
         if let selection {
             submission.selection = selection
             submission.document = Retrial.join(submission.document, selection: selection)
         }
-        if let key = idempotencyKey,
-            let known = try await store.job(account: principal.account, idempotencyKey: key)
-        {
+        if let key = idempotencyKey, let known = try await storedJob(under: key, of: principal.account) {
             guard known.documentDigest == submission.documentDigest else {
                 throw CoordinatorFailure.idempotencyConflict
             }
             return (known, false)
         }
+        submission.id = try keepSecrets(secrets, of: submission.spec)
         let complete = submission
-        let record = try await perform { core, now throws(CoordinatorFailure) in
-            try core.submit(complete, at: now)
+        guard let id = submission.id else {
+            return try await perform { core, now throws(CoordinatorFailure) in try core.submit(complete, at: now) }
         }
-        return (record, true)
+        // They are on the disk before the job is, and gone again when it was not taken in.
+        admitting.insert(id)
+        defer { admitting.remove(id) }
+        do {
+            let taken = try await perform { core, now throws(CoordinatorFailure) in try core.submit(complete, at: now) }
+            if taken.record.id != id { dropSecrets(of: id) }
+            return taken
+        } catch {
+            if core.jobs[id] == nil { dropSecrets(of: id) }
+            throw error
+        }
+    }
+
+    /// The job of an idempotency key; asked again when another submit under the key came while the store was asked.
+    private func storedJob(under key: String, of account: AccountID) async throws -> JobRecord? {
+        let slot = IdempotencySlot(account: account, key: key)
+        while true {
+            let recent = core.recentKeys[slot]?.job
+            if let known = try await store.job(account: account, idempotencyKey: key) { return known }
+            if core.recentKeys[slot]?.job == recent { return nil }
+        }
     }
 
     /// Reads a submission without taking it in.
@@ -132,11 +152,13 @@ extension Coordinator {
 
     /// A job by id, unique prefix of an id, or name (the newest of that name).
     /// - Throws: `not_found`, or `ambiguous` with the candidates.
-    package func find(_ reference: String, for principal: Principal) async throws -> JobRecord {
-        let scope = principal.roles.contains(.admin) ? nil : principal.account
-        if let id = try? JobID(reference) { return try await job(id, for: principal) }
+    package func find(
+        _ reference: String, for principal: Principal, asking capability: Capability = .seeJobs
+    ) async throws -> JobRecord {
+        let scope = principal.mayForEverybody(capability) ? nil : principal.account
+        if let id = try? JobID(reference) { return try await job(id, for: principal, asking: capability) }
         let ids = try await store.jobIDs(prefix: reference, account: scope, limit: 5)
-        if ids.count == 1 { return try await job(ids[0], for: principal) }
+        if ids.count == 1 { return try await job(ids[0], for: principal, asking: capability) }
         if ids.count > 1 {
             throw CoordinatorFailure(
                 "ambiguous", "`\(reference)` begins \(ids.count) ids: \(ids.map(\.short).joined(separator: ", "))")
@@ -144,7 +166,7 @@ extension Coordinator {
         var filter = JobFilter(account: scope, name: reference, limit: 1)
         filter.limit = 1
         guard let named = try await store.jobs(filter).first else { throw CoordinatorFailure.notFound }
-        return try await job(named.id, for: principal)
+        return try await job(named.id, for: principal, asking: capability)
     }
 
     /// The same once the job has ended, or after a while.
@@ -154,15 +176,20 @@ extension Coordinator {
         while !record.state.isFinal, !Task.isCancelled {
             let left = deadline - clock.sinceBoot
             guard left > .zero else { break }
-            if core.jobs[record.id].map({ !$0.record.state.isFinal }) ?? false { await waitForEvent(atMost: left) }
+            // Nothing comes between this look at the job and the wait: no event is missed.
+            if core.jobs[record.id].map({ !$0.record.state.isFinal }) ?? false {
+                await waitForEvent(after: eventCommits, atMost: left)
+            }
             record = try await job(record.id, for: principal)
         }
         return record
     }
 
-    func job(_ id: JobID, for principal: Principal) async throws -> JobRecord {
+    func job(
+        _ id: JobID, for principal: Principal, asking capability: Capability = .seeJobs
+    ) async throws -> JobRecord {
         if let active = core.jobs[id] {
-            guard core.visible(id, to: principal) != nil else { throw CoordinatorFailure.notFound }
+            guard core.visible(id, to: principal, asking: capability) != nil else { throw CoordinatorFailure.notFound }
             // An end is told only when nothing can undo it.
             if active.record.state.isFinal { try await durable(ticket()) }
             return active.record
@@ -170,14 +197,14 @@ extension Coordinator {
         // It may have been settled a moment ago.
         try await durable(ticket())
         guard let stored = try await store.job(id)?.record,
-            principal.roles.contains(.admin) || stored.account == principal.account
+            stored.account == principal.account || principal.mayForEverybody(capability)
         else { throw CoordinatorFailure.notFound }
         return stored
     }
 
     package func jobs(_ filter: JobFilter, for principal: Principal) async throws -> [JobRecord] {
         var own = filter
-        if !principal.roles.contains(.admin) { own.account = principal.account }
+        if !principal.mayForEverybody(.seeJobs) { own.account = principal.account }
         return try await store.jobs(own).map { core.jobs[$0.id]?.record ?? $0 }
     }
 
@@ -212,13 +239,28 @@ extension Coordinator {
         }
     }
 
+    /// Keeps a job's history with its logs and outputs for so long from now; running or over.
+    ///
+    /// - Throws: `conflict` when retention is about to remove it, or `bad_time`.
+    package func keep(_ id: JobID, for span: TimeSpan, by principal: Principal) async throws -> JobRecord {
+        let record = try await job(id, for: principal, asking: .changeJobs)
+        if let last = lastPrune, core.jobs[id] == nil,
+            record.progress.isDue(endedBefore: last - core.rules.retention, keptBefore: last)
+        {
+            throw CoordinatorFailure("conflict", "the history of job \(id.short) is being removed: its time is over")
+        }
+        return try await perform { core, now throws(CoordinatorFailure) in
+            try core.keep(record, for: span, by: principal, at: now)
+        }
+    }
+
     /// A finished job cannot be changed; that is said as such, not as `not_found`.
     private func control(
         _ id: JobID, by principal: Principal,
         _ decide: (inout CoordinatorCore, Moment) throws(CoordinatorFailure) -> JobRecord
     ) async throws -> JobRecord {
         if core.jobs[id] == nil {
-            let record = try await job(id, for: principal)
+            let record = try await job(id, for: principal, asking: .changeJobs)
             throw CoordinatorFailure("conflict", "job \(record.id.short) is \(record.state.rawValue) already")
         }
         return try await perform(decide)

@@ -1,68 +1,120 @@
 package import FogCore
 package import FogJobs
-internal import FogLedger
+package import FogLedger
 
-/// An operator's word that somebody may join: kept in memory under the hash of its secret.
-package struct Invitation: Sendable {
-    package var secretHash: Digest
-    package var roles: Set<Role>
-    package var usesLeft: Int
-    package var ttl: TimeSpan
-    /// Existing account by name or id; nil = a new one for each that joins.
-    package var owner: String?
-    package var credits: Credits
-    var expiresAt = Timestamp.zero
-    var inviter: Principal?
-
-    package init(
-        secretHash: Digest, roles: Set<Role>, usesLeft: Int, ttl: TimeSpan, owner: String?, credits: Credits
-    ) {
-        self.secretHash = secretHash
-        self.roles = roles
-        self.usesLeft = usesLeft
-        self.ttl = ttl
-        self.owner = owner
-        self.credits = credits
-    }
-}
-
+/// Who gets in, and who may act.
 extension Coordinator {
-    /// Invitations open at once.
-    private static let invitationLimit = 1000
+    // MARK: Invitations
 
-    package func invite(_ invitation: Invitation, by principal: Principal) async throws -> Timestamp {
-        invitations = invitations.filter { $0.value.expiresAt > clock.now }
-        guard invitations.count < Self.invitationLimit else {
-            throw CoordinatorFailure(
-                "quota", "\(invitations.count) invitations are open, at most \(Self.invitationLimit)")
+    package func invite(_ invitation: Invitation, by principal: Principal) async throws {
+        try await perform { core, now throws(CoordinatorFailure) in
+            try core.invite(invitation, by: principal, at: now)
         }
-        if let owner = invitation.owner { _ = try await account(named: owner, for: principal) }
-        var kept = invitation
-        kept.expiresAt = clock.now + invitation.ttl
-        kept.inviter = principal
-        invitations[invitation.secretHash] = kept
-        return kept.expiresAt
     }
 
-    /// - Throws: `bad_token` alike for unknown, used up and expired ones.
-    package func join(secretHash: Digest, key: PublicKey, name: String) async throws -> Principal {
-        let isName = name.utf8.allSatisfy { $0 == 0x2d || (0x30...0x39).contains($0) || (0x61...0x7a).contains($0) }
-        guard (1...63).contains(name.utf8.count), isName else {
-            throw CoordinatorFailure("bad_name", "a name is 1 to 63 of a-z, 0-9 and -, found `\(name.prefix(80))`")
+    /// - Throws: `bad_token` alike for unknown, used up, expired and withdrawn ones.
+    package func join(_ asked: JoinRequest) async throws -> Joined {
+        let signer = grantSigner
+        return try await perform { core, now throws(CoordinatorFailure) in
+            try core.join(asked, at: now, signing: signer)
         }
-        guard var invitation = invitations[secretHash], invitation.expiresAt > clock.now, invitation.usesLeft > 0,
-            let inviter = invitation.inviter
-        else { throw CoordinatorFailure("bad_token", "the token is unknown, used up or expired") }
-        invitation.usesLeft -= 1
-        invitations[secretHash] = invitation.usesLeft > 0 ? invitation : nil
-        var owner: AccountID?
-        if let named = invitation.owner { owner = try await account(named: named, for: inviter).id }
-        let principal = try await enrol(key: key, name: name, roles: invitation.roles, account: owner)
-        if invitation.credits > .zero {
-            _ = try await grant(
-                invitation.credits, to: principal.account, reason: "with the enrolment of \(name)", by: inviter)
+    }
+
+    package struct Enrolments: Sendable {
+        /// Open ones, the one that ends first before the others.
+        package var invitations: [Invitation]
+        /// The oldest first.
+        package var applicants: [Applicant]
+    }
+
+    package func enrolments() -> Enrolments {
+        let now = clock.now
+        return Enrolments(
+            invitations: core.invitations.values.filter { $0.expiresAt > now }.sorted {
+                ($0.expiresAt, $0.id) < ($1.expiresAt, $1.id)
+            },
+            applicants: core.applicants.values.sorted { ($0.askedAt, $0.key) < ($1.askedAt, $1.key) })
+    }
+
+    /// - Parameter reference: the key id, the beginning of one, or the name of a key that waits.
+    package func approve(_ reference: String, by principal: Principal) async throws -> Principal {
+        let signer = grantSigner
+        return try await perform { core, now throws(CoordinatorFailure) in
+            guard let applicant = try core.applicant(reference) else { throw .notFound }
+            return try core.approve(applicant, by: principal, at: now, signing: signer)
         }
-        return principal
+    }
+
+    package enum Withdrawn: Sendable {
+        case invitation(Invitation)
+        case applicant(Applicant)
+    }
+
+    /// Ends an invitation, or refuses a key that waits.
+    package func withdraw(_ reference: String, by principal: Principal) async throws -> Withdrawn {
+        try await perform { core, now throws(CoordinatorFailure) in
+            if let applicant = try core.applicant(reference) {
+                return .applicant(core.refuse(applicant, by: principal, at: now))
+            }
+            guard let invitation = try core.invitation(reference) else { throw .notFound }
+            core.withdraw(invitation, by: principal, at: now)
+            return .invitation(invitation)
+        }
+    }
+
+    private var grantSigner: CoordinatorCore.GrantSigner {
+        let (key, time) = (signingKey, clock.now)
+        return { account, credits, reason throws(CoordinatorFailure) in
+            do throws(LedgerFailure) {
+                return try GrantDocument(account: account, amount: credits, time: time, reason: reason, signedBy: key)
+            } catch { throw CoordinatorFailure(error.code, error.message) }
+        }
+    }
+
+    // MARK: Identities
+
+    /// Keys that were ever enrolled, by key id.
+    package func identities(after id: KeyID?, limit: Int) -> [Principal] {
+        let all = core.principals.values.map { (id: $0.key.id.description, row: $0) }.sorted { $0.id < $1.id }
+        return all.lazy.filter { item in id.map { item.id > $0.description } ?? true }
+            .prefix(min(max(1, limit), 1000)).map(\.row)
+    }
+
+    /// - Parameter reference: a key, its id, the beginning of one, or a name.
+    package func suspend(_ reference: String, reason: String, by principal: Principal) async throws -> Principal {
+        try await change(reference) { core, id, now throws(CoordinatorFailure) in
+            try core.suspend(id, reason: reason, by: principal, at: now)
+        }
+    }
+
+    package func resume(_ reference: String, by principal: Principal) async throws -> Principal {
+        try await change(reference) { core, id, now throws(CoordinatorFailure) in
+            try core.resume(id, by: principal, at: now)
+        }
+    }
+
+    package func revoke(_ reference: String, reason: String, by principal: Principal) async throws -> Principal {
+        try await change(reference) { core, id, now throws(CoordinatorFailure) in
+            try core.revoke(id, reason: reason, by: principal, at: now)
+        }
+    }
+
+    /// - Parameter request: what the old key signed to ask for it.
+    package func rotate(_ statement: RotationStatement, consent: Signature, request: Authorisation) async throws
+        -> Principal
+    {
+        try await perform { core, now throws(CoordinatorFailure) in
+            try core.rotate(statement, consent: consent, request: request, at: now)
+        }
+    }
+
+    private func change(
+        _ reference: String,
+        _ body: (inout CoordinatorCore, KeyID, Moment) throws(CoordinatorFailure) -> Principal
+    ) async throws -> Principal {
+        try await perform { core, now throws(CoordinatorFailure) in
+            try body(&core, try core.identity(reference).key.id, now)
+        }
     }
 
     package var isReady: Bool { failure == nil }

@@ -44,15 +44,16 @@ extension Coordinator {
     {
         if let id {
             _ = try await job(id, for: principal)
-        } else if !principal.roles.contains(.admin) && !principal.roles.contains(.auditor) {
+        } else if !principal.may(.seeHistory) {
             throw CoordinatorFailure("forbidden", "events of all jobs are for operators and auditors")
         }
         let deadline = clock.sinceBoot + wait
         while true {
+            let seen = eventCommits
             let found = try await store.events(after: sequence, job: id, limit: min(max(1, limit), 1000))
             let left = deadline - clock.sinceBoot
             if !found.isEmpty || left <= .zero || Task.isCancelled { return found }
-            await waitForEvent(atMost: left)
+            await waitForEvent(after: seen, atMost: left)
         }
     }
 
@@ -103,6 +104,9 @@ extension Coordinator {
 
     package func principal(_ id: KeyID) -> Principal? { core.principal(id) }
 
+    /// Also one that is suspended or revoked.
+    package func known(_ id: KeyID) -> Principal? { core.principals[id] }
+
     package func enrol(key: PublicKey, name: String, roles: Set<Role>, account: AccountID?) async throws -> Principal {
         try await perform { core, now throws(CoordinatorFailure) in
             try core.enrol(key: key, name: name, roles: roles, account: account, at: now)
@@ -127,7 +131,7 @@ extension Coordinator {
         } else {
             throw CoordinatorFailure.notFound
         }
-        guard id == principal.account || principal.roles.contains(.admin) || principal.roles.contains(.auditor) else {
+        guard id == principal.account || principal.mayForEverybody(.seeAccounts) else {
             throw CoordinatorFailure.notFound
         }
         return try await account(id)
@@ -138,8 +142,8 @@ extension Coordinator {
         guard let attempt = try await store.attempt(id), let digest = attempt.receipt,
             let document = try await store.evidence(digest)
         else { throw CoordinatorFailure.notFound }
-        if attempt.payee != principal.account, !principal.roles.contains(.auditor) {
-            _ = try await job(id.task.job, for: principal)
+        if attempt.payee != principal.account {
+            _ = try await job(id.task.job, for: principal, asking: .seeReceipts)
         }
         return (attempt, document)
     }
@@ -185,6 +189,8 @@ extension Coordinator {
         package var grants: Int
         package var completions: Int
         package var ledgerRecords: UInt64
+        /// Of the operator's hook; nil when there is none.
+        package var notices: Notifier.Counts?
     }
 
     package func figures() -> Figures {
@@ -194,6 +200,6 @@ extension Coordinator {
             nodes: Dictionary(core.nodes.values.map { ($0.liveness.rawValue, 1) }, uniquingKeysWith: +),
             waitingPolls: pollers.count, commits: commits, syncs: DiskCounts.total.syncs,
             grants: core.grants, completions: core.completions,
-            ledgerRecords: core.ledger.head.count)
+            ledgerRecords: core.ledger.head.count, notices: notifier?.counts)
     }
 }

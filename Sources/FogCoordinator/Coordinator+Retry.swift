@@ -8,7 +8,7 @@ extension Coordinator {
     /// Final states absorb, so nothing of the old job changes. `onlyFailed` takes the elements that did not succeed; a
     /// graph of steps runs again whole, since later steps read what earlier ones left.
     package func retry(_ id: JobID, onlyFailed: Bool, by principal: Principal) async throws -> JobRecord {
-        let record = try await job(id, for: principal)
+        let record = try await job(id, for: principal, asking: .changeJobs)
         guard record.state.isFinal else {
             throw CoordinatorFailure(
                 "conflict", "job \(id.short) is \(record.state.rawValue); only a finished job runs again")

@@ -67,7 +67,7 @@ extension Coordinator {
         }
         guard !granted.0.isEmpty else { return PollAnswer(leases: []) }
         try await durable(granted.1)
-        return PollAnswer(leases: granted.0)
+        return PollAnswer(leases: withSecrets(granted.0))
     }
 
     private func waitForWork(_ id: NodeID, atMost span: TimeSpan) async -> ([Lease], UInt64) {
@@ -126,8 +126,9 @@ extension Coordinator {
     /// A report for an attempt that is not live: accepted before, or too late.
     private func pastVerdict(_ report: VerifiedReport) async throws -> CompletionVerdict {
         let id = report.receipt.receipt.attempt
-        guard let attempt = try await store.attempt(id) else {
-            return CompletionVerdict(attempt: id, verdict: .stale, detail: "there is no such lease")
+        let node = core.nodeOfKey[report.receipt.receipt.node.id]
+        guard let attempt = try await store.attempt(id), attempt.node == node else {
+            return CompletionVerdict(attempt: id, verdict: .stale, detail: CoordinatorCore.notYours)
         }
         let digest = EvidenceDigest.of(report.receipt)
         if attempt.receipt == digest { return CompletionVerdict(attempt: id, verdict: .exists) }
@@ -180,6 +181,11 @@ extension Coordinator {
             let live = core.jobs[attempt.task.job]?.tasks[attempt.task.number]?.attempt, live.record.id == attempt,
             live.record.node == node
         else { throw CoordinatorFailure("stale_lease", "the lease is not yours any more") }
-        return try await content.appendLog(attempt, stream: stream, offset: offset, bytes: bytes)
+        try core.checkDisk(isRunningWork: true)
+        let size = try await content.appendLog(attempt, stream: stream, offset: offset, bytes: bytes)
+        if let account = core.jobs[attempt.task.job]?.record.account {
+            core.usageBook.set(stream, of: attempt, of: account, to: size)
+        }
+        return size
     }
 }

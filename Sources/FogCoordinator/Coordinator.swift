@@ -26,9 +26,6 @@ package actor Coordinator: Service {
     private var isFlushing = false
     private var waiters: [(ticket: UInt64, continuation: CheckedContinuation<Void, any Error>)] = []
     var failure: StoreFailure?
-    /// Open invitations by the hash of their secret.
-    var invitations: [Digest: Invitation] = [:]
-
     /// Polls that wait for work, one a node.
     var pollers: [NodeID: Poller] = [:]
     var pollerCount: UInt64 = 0
@@ -36,14 +33,25 @@ package actor Coordinator: Service {
     var orderWaiters: [NodeID: (number: UInt64, continuation: CheckedContinuation<Void, Never>)] = [:]
     var orderWaiterCount: UInt64 = 0
     var runningAudit: Task<AuditReport, any Error>?
+    var quotaKeeping = QuotaKeeping()
+    let space: SpaceProbe
+    /// Jobs whose secrets lie on the disk, and those of them that are being taken in.
+    var secretJobs: Set<JobID> = []
+    var admitting: Set<JobID> = []
     /// Large content that is whole on the disk and whose row is being written.
     var arriving: Set<Digest> = []
+    /// What was due then is gone, or goes next.
+    var lastPrune: Timestamp?
     /// No placement round before this time.
     private var nextRound = ContinuousClock.now
     private var isRoundScheduled = false
     /// Readers of events that wait for the next one.
     private var eventWaiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var eventWaiterCount: UInt64 = 0
+    /// Commits with events so far: tells a reader whether there was one since it asked the store.
+    private(set) var eventCommits: UInt64 = 0
+    /// The operator's hook.
+    var notifier: Notifier?
     /// Commits so far, for the figures.
     package private(set) var commits = 0
 
@@ -55,20 +63,22 @@ package actor Coordinator: Service {
     }
 
     /// Reads the store and goes on where it was left.
+    /// - Parameter space: the free space where everything is kept; nil = unknown, which bounds nothing.
     package static func open(
         store: any Store, content: ContentStore, key: SigningKey, rules: CoordinatorConfiguration,
-        clock: any FogClock = SystemClock(), logger: Logger
+        clock: any FogClock = SystemClock(), logger: Logger, space: @escaping SpaceProbe = { nil }
     ) async throws -> Coordinator {
         let coordinator = Coordinator(
-            store: store, content: content, key: key, rules: rules, clock: clock, logger: logger)
+            store: store, content: content, key: key, rules: rules, clock: clock, logger: logger, space: space)
         try await coordinator.recover()
         return coordinator
     }
 
     private init(
         store: any Store, content: ContentStore, key: SigningKey, rules: CoordinatorConfiguration,
-        clock: any FogClock, logger: Logger
+        clock: any FogClock, logger: Logger, space: @escaping SpaceProbe
     ) {
+        self.space = space
         self.store = store
         self.content = content
         self.clock = clock
@@ -110,8 +120,10 @@ package actor Coordinator: Service {
         try? await durable(ticket())
     }
 
-    func tick() {
+    /// What time does: silence is noticed, waiting work is placed, bounds are looked at.
+    package func tick() {
         let now = now
+        keepQuotas(at: now)
         core.tick(at: now)
         dispatch(at: now)
         startFlush()
@@ -120,9 +132,13 @@ package actor Coordinator: Service {
     /// Memory is made again from what is on the disk.
     func recover() async throws {
         let state = try await StoredStateReader(store: store, content: content).read()
+        let usage = try await exactUsage()
         let seed = SecureRandom.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         core = CoordinatorCore(
             recovering: state, rules: core.rules, key: key, seed: seed, at: Moment(clock))
+        core.usageBook.replace(usage)
+        findSecrets()
+        core.disk = DiskLevel(space(), rules: core.rules)
         directory.replace(core.principals)
         if state.ledger == nil || state.ledger?.head.count == 0 {
             core.openBooks(at: now)
@@ -190,7 +206,8 @@ package actor Coordinator: Service {
                 let done = waiters.filter { $0.ticket <= ticket }
                 waiters.removeAll { $0.ticket <= ticket }
                 for waiter in done { waiter.continuation.resume() }
-                if !change.events.isEmpty { wakeEventWaiters() }
+                if !change.events.isEmpty { tell(change.events) }
+                dropSecretsOfEndedJobs()
                 for id in ordered { orderWaiters.removeValue(forKey: id)?.continuation.resume() }
             } catch {
                 await fail(error)
@@ -262,14 +279,26 @@ package actor Coordinator: Service {
         wakeEventWaiters()
     }
 
+    /// Lets everybody know of events that are on stable storage.
+    private func tell(_ events: [EventRecord]) {
+        wakeEventWaiters()
+        notifier?.offer(events)
+        EventLog.write(events, to: logger)
+    }
+
     private func wakeEventWaiters() {
+        eventCommits += 1
         let all = eventWaiters
         eventWaiters = [:]
         for waiter in all.values { waiter.resume() }
     }
 
-    /// Waits for the next committed event, at most so long.
-    func waitForEvent(atMost span: TimeSpan) async {
+    /// Waits for a committed event, at most so long.
+    ///
+    /// - Parameter seen: ``eventCommits`` as it was before the store was asked. A commit that came between the question
+    ///   and this call would otherwise wake nobody, and the reader would sleep until its time is over.
+    func waitForEvent(after seen: UInt64, atMost span: TimeSpan) async {
+        guard eventCommits == seen else { return }
         eventWaiterCount += 1
         let id = eventWaiterCount
         let timeout = Task {

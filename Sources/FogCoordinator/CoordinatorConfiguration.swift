@@ -32,6 +32,20 @@ package struct CoordinatorConfiguration: Sendable, Hashable {
     package var queuedTasksPerAccount = 10_000_000
     /// Elements of one array or sweep. Default 1,000,000.
     package var tasksPerJob = 1_000_000
+    /// Content, logs and uploads kept at once, of one account. Default 20 GiB.
+    package var storedBytesPerAccount = ByteCount.gibibytes(20)
+    /// Jobs taken in within a minute, of one account. Default 6,000.
+    package var jobsPerMinute = 6000
+    /// Requests under way at once, of one key. Default 256.
+    package var openRequestsPerKey = 256
+    /// Invitations open at once, of one inviter. Default 100.
+    package var invitationsPerInviter = 100
+    /// Free space of the disk below which nothing new is taken in. Default 2 GiB.
+    package var diskFloor = ByteCount.gibibytes(2)
+    /// The same as a share of the disk, in percent. Default 5.
+    package var diskFloorPercent = 5
+    /// Free space below which only running work may end. Default 256 MiB.
+    package var diskReserve = ByteCount.mebibytes(256)
     /// Whether work is paid for. Off: prices are 0, use is still metered and logged.
     package var economy = false
     /// Credits a core-hour and a GiB-hour, for nodes that ask nothing else.
@@ -45,8 +59,13 @@ package struct CoordinatorConfiguration: Sendable, Hashable {
     package var trustAllNodes = false
     /// History of a job is kept this long after its end. Default 7 d.
     package var retention: TimeSpan = .days(7)
+    /// For how long from now one may ask that a job's history be kept. Default 10 years.
+    package var mostKept: TimeSpan = .days(3650)
     /// Blobs that nothing uses go after this long. Default 24 h.
     package var unusedBlobAge: TimeSpan = .hours(24)
+
+    /// Every newcomer waits for an admin's approval, whatever its token says.
+    package var approveNewcomers = false
 
     package init() {}
 }
@@ -74,6 +93,8 @@ package struct CoordinatorFailure: CodedFailure, Equatable {
     package let message: String
     /// Problems of a manifest, one line each.
     package var details: [String] = []
+    /// When to ask again, where that helps.
+    package var retryAfterSeconds: Int?
 
     package init(_ code: String, _ message: String, details: [String] = []) {
         self.code = code

@@ -1,6 +1,6 @@
 package import FogCore
 package import FogJobs
-import Synchronization
+internal import Synchronization
 
 /// The enrolled keys, for those who must know at once and cannot wait for the coordinator: the doors.
 package final class PrincipalDirectory: Sendable {

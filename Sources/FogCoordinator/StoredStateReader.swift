@@ -16,6 +16,8 @@ struct StoredStateReader {
         state.attempts = try await store.openAttempts()
         state.nodes = try await store.nodes()
         state.principals = try await store.principals()
+        state.invitations = try await store.invitations()
+        state.applicants = try await store.applicants()
         state.ledger = try await store.ledgerState()
         state.eventSequence = try await store.lastEventSequence()
         state.settings = try await store.settings()

@@ -102,6 +102,24 @@ package struct DigestStream: ~Copyable {
     }
 }
 
+/// SHA-256 of a stream.
+package struct SHA256Stream: ~Copyable {
+    private var state = crypto_hash_sha256_state()
+
+    package init() {
+        Sodium.start()
+        crypto_hash_sha256_init(&state)
+    }
+
+    package mutating func update(_ data: [UInt8]) { crypto_hash_sha256_update(&state, data, UInt64(data.count)) }
+
+    package consuming func finish() -> Digest {
+        var out = [UInt8](repeating: 0, count: 32)
+        crypto_hash_sha256_final(&state, &out)
+        return Digest(unchecked: out)
+    }
+}
+
 /// Starts libsodium once; every use of it in this module passes here first.
 enum Sodium {
     private static let started: Bool = sodium_init() >= 0

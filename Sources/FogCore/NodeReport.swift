@@ -12,6 +12,8 @@ package struct NodeReport: Hashable, Sendable, Codable {
     package var programs: [String: String]
     package var labels: [String]
     package var region: String
+    /// Names of the folders that its owner shares with tasks, sorted.
+    package var volumes: [String]
     /// Sandbox profiles that this machine can enforce in full.
     package var profiles: [String]
     /// What the machine's sandbox cannot do, in words: `memory limit (no cgroup delegation)`.
@@ -19,14 +21,14 @@ package struct NodeReport: Hashable, Sendable, Codable {
     package var software: String
 
     private enum CodingKeys: String, CodingKey {
-        case name, architecture, cpu, memory, disk, gpu, programs, labels, region, profiles, software
+        case name, architecture, cpu, memory, disk, gpu, programs, labels, region, volumes, profiles, software
         case missingIsolation = "missing_isolation"
     }
 
     package init(
         name: String, architecture: String, cpu: Millicores, memory: ByteCount, disk: ByteCount, gpu: Int = 0,
-        programs: [String: String] = [:], labels: [String] = [], region: String = "", profiles: [String] = ["default"],
-        missingIsolation: [String] = [], software: String = ""
+        programs: [String: String] = [:], labels: [String] = [], region: String = "",
+        volumes: [String] = [], profiles: [String] = ["default"], missingIsolation: [String] = [], software: String = ""
     ) {
         self.name = name
         self.architecture = architecture
@@ -37,9 +39,28 @@ package struct NodeReport: Hashable, Sendable, Codable {
         self.programs = programs
         self.labels = labels
         self.region = region
+        self.volumes = volumes
         self.profiles = profiles
         self.missingIsolation = missingIsolation
         self.software = software
+    }
+
+    /// Reports of older workers, stored or sent, name no volumes.
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        name = try values.decode(String.self, forKey: .name)
+        architecture = try values.decode(String.self, forKey: .architecture)
+        cpu = try values.decode(Millicores.self, forKey: .cpu)
+        memory = try values.decode(ByteCount.self, forKey: .memory)
+        disk = try values.decode(ByteCount.self, forKey: .disk)
+        gpu = try values.decode(Int.self, forKey: .gpu)
+        programs = try values.decode([String: String].self, forKey: .programs)
+        labels = try values.decode([String].self, forKey: .labels)
+        region = try values.decode(String.self, forKey: .region)
+        volumes = try values.decodeIfPresent([String].self, forKey: .volumes) ?? []
+        profiles = try values.decode([String].self, forKey: .profiles)
+        missingIsolation = try values.decode([String].self, forKey: .missingIsolation)
+        software = try values.decode(String.self, forKey: .software)
     }
 }
 

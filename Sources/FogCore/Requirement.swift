@@ -18,6 +18,10 @@ package enum Requirement: Hashable, Sendable, Codable {
     case owner(String)
     /// `ffmpeg`, `python3>=3.11`
     case program(String, Comparison?, String)
+    /// An input is a program for one of these machines. Found in the inputs; no manifest says it.
+    case machine([String], input: String)
+    /// A folder that the machine's owner shares. Follows from an input `volume:NAME`.
+    case volume(String)
 
     /// As a manifest writes it.
     package var text: String {
@@ -27,6 +31,8 @@ package enum Requirement: Hashable, Sendable, Codable {
         case .node(let name): "node:\(name)"
         case .owner(let name): "owner:\(name)"
         case .program(let name, let comparison, let version): name + (comparison?.rawValue ?? "") + version
+        case .machine(let names, let input): "arch:\(names.joined(separator: "|")) for \(input)"
+        case .volume(let name): "volume:\(name)"
         }
     }
 
@@ -37,6 +43,8 @@ package enum Requirement: Hashable, Sendable, Codable {
         case .label(let name): return report.labels.contains(name)
         case .node(let name): return report.name == name
         case .owner(let name): return owner == name
+        case .machine(let names, _): return names.contains(report.architecture)
+        case .volume(let name): return report.volumes.contains(name)
         case .program(let name, let comparison, let wanted):
             guard let found = report.programs[name] else { return false }
             guard let comparison else { return true }

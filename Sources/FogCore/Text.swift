@@ -94,6 +94,11 @@ package enum Base64 {
 /// Lower-case base32 without the letters i, l, o and u (Crockford's alphabet): safe to read aloud and to double-click.
 package enum Base32 {
     private static let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+    private static let values: [UInt8] = {
+        var table = [UInt8](repeating: 0xff, count: 256)
+        for (index, character) in alphabet.enumerated() { table[Int(character)] = UInt8(index) }
+        return table
+    }()
 
     package static func encode(_ bytes: [UInt8]) -> String {
         var out: [UInt8] = []
@@ -118,7 +123,8 @@ package enum Base32 {
         var buffer: UInt32 = 0
         var bits = 0
         for character in text.utf8 {
-            guard let value = alphabet.firstIndex(of: character) else { return nil }
+            let value = values[Int(character)]
+            guard value != 0xff else { return nil }
             buffer = buffer << 5 | UInt32(value)
             bits += 5
             if bits >= 8 {

@@ -8,8 +8,9 @@ internal import Synchronization
 package struct AuthenticatedRequest: Sendable {
     package let principal: Principal
     package let request: CarrierRequest
-    /// Evidence for the ledger: what was signed, by which key.
-    package let signature: VerifiedSignature
+    /// Evidence: what was signed, by which key. Nil for what came through a worker link, which proves to nobody else
+    /// who asked.
+    package let signature: VerifiedSignature?
 
     /// - Throws: 403 `missing_role` unless the principal has one of the roles.
     package func require(_ roles: Role...) throws(Problem) {
@@ -25,8 +26,11 @@ package struct Authentication: Sendable {
     /// Requests of one principal under way at once, waiting polls among them; beyond it 429.
     package static let openRequestsLimit = 256
 
+    /// The worker links that are open.
+    package let links: WorkerLinks
     private let verifier: RequestVerifier
     private let window: NonceWindow
+    private let key: SigningKey
     private let signer: ResponseSigner
     private let clock: any FogClock
     private let find: @Sendable (KeyID) -> Principal?
@@ -37,10 +41,13 @@ package struct Authentication: Sendable {
     ///   - find: the principal of a key's name; one that was revoked is refused here.
     package init(
         key: SigningKey, window: NonceWindow, clock: any FogClock, limits: RequestVerifier.Limits = .direct,
-        openRequests: Int = Self.openRequestsLimit, find: @escaping @Sendable (KeyID) -> Principal?
+        openRequests: Int = Self.openRequestsLimit, links: WorkerLinks.Bounds = WorkerLinks.Bounds(),
+        find: @escaping @Sendable (KeyID) -> Principal?
     ) {
+        self.links = WorkerLinks(coordinator: key.publicKey, bounds: links, clock: clock)
         verifier = RequestVerifier(coordinator: key.publicKey.id, limits: limits)
         self.window = window
+        self.key = key
         signer = ResponseSigner(key: key)
         self.clock = clock
         self.find = find
@@ -52,11 +59,12 @@ package struct Authentication: Sendable {
         var found: Principal?
         let now = clock.now
         let verdict = verifier.verify(request, at: now) { id in
-            found = find(id).flatMap { $0.revokedAt == nil ? $0 : nil }
+            found = find(id)
             return found?.key
         }
         let signature = try accepted(verdict)
         guard let principal = found else { throw Problem(.init("unknown_key", "no such key may act here")) }
+        if let refusal = principal.refusal { throw Problem(refusal) }
         if let refusal = window.admit(signature, at: now) { throw Problem(refusal) }
         return AuthenticatedRequest(principal: principal, request: request, signature: signature)
     }
@@ -69,12 +77,20 @@ package struct Authentication: Sendable {
 
     /// Authenticates, counts the request among the principal's open ones while the handler runs, and signs the answer
     /// when the request may have changed something.
+    /// - Parameter linked: a worker link may carry this request; its answer then bears the link's code.
     package func answer(
-        _ request: CarrierRequest, _ handler: (AuthenticatedRequest) async throws(Problem) -> CarrierResponse
+        _ request: CarrierRequest, linked: Bool = false,
+        _ handler: (AuthenticatedRequest) async throws(Problem) -> CarrierResponse
     ) async -> CarrierResponse {
         do throws(Problem) {
-            let authenticated = try authenticate(request)
-            let key = authenticated.signature.keyID
+            let authenticated: AuthenticatedRequest
+            var keys: LinkKeys?
+            if LinkVerifier.marks(request) {
+                (authenticated, keys) = try authenticate(linked: request, mayBe: linked)
+            } else {
+                authenticated = try authenticate(request)
+            }
+            let key = authenticated.principal.key.id
             guard open.begin(key) else { throw tooMany }
             defer { open.end(key) }
             let response: CarrierResponse
@@ -83,22 +99,45 @@ package struct Authentication: Sendable {
             } catch {
                 response = error.response
             }
-            return signed(response, to: request)
+            return signed(response, to: request, keys)
         } catch {
             return error.response
         }
     }
 
+    private func authenticate(
+        linked request: CarrierRequest, mayBe linked: Bool
+    ) throws(Problem) -> (AuthenticatedRequest, LinkKeys) {
+        do throws(SignatureRefusal) {
+            guard linked else {
+                throw SignatureRefusal("link_scope", "a worker link does not carry this request; sign it with the key")
+            }
+            let (owner, keys) = try links.admit(request)
+            guard let principal = find(owner), principal.isActive else {
+                links.end(of: owner)
+                throw SignatureRefusal("unknown_key", "no key \(owner) may act here")
+            }
+            return (AuthenticatedRequest(principal: principal, request: request, signature: nil), keys)
+        } catch {
+            throw Problem(error)
+        }
+    }
+
+    /// Leases as the document that proves their grant.
+    func signed(_ leases: [Lease], to worker: PublicKey) throws -> SignedLeases {
+        try SignedLeases(leases, to: worker, at: clock.now, signedBy: key)
+    }
+
     /// Authenticates, and counts the request among the principal's open ones until its place is let go.
     func hold(_ request: CarrierRequest) throws(Problem) -> (AuthenticatedRequest, OpenPlace) {
         let authenticated = try authenticate(request)
-        guard let place = OpenPlace(authenticated.signature.keyID, among: open) else { throw tooMany }
+        guard let place = OpenPlace(authenticated.principal.key.id, among: open) else { throw tooMany }
         return (authenticated, place)
     }
 
     /// Whether a principal that was authenticated may still act: its key can be revoked while it waits.
     func mayAct(_ principal: Principal) -> Bool {
-        find(principal.key.id).map { $0.revokedAt == nil } ?? false
+        find(principal.key.id)?.isActive ?? false
     }
 
     private var tooMany: Problem {
@@ -107,11 +146,26 @@ package struct Authentication: Sendable {
 
     /// Requests of all principals under way.
     package var openRequests: Int { open.count }
+    /// Requests of one key under way.
+    package func openRequests(of key: KeyID) -> Int { open.count(of: key) }
+    /// How many of one key there may be.
+    package var openRequestsLimit: Int { open.limit }
 
-    private func signed(_ response: CarrierResponse, to request: CarrierRequest) -> CarrierResponse {
+    /// - Parameter keys: of the link that the request came through.
+    private func signed(_ response: CarrierResponse, to request: CarrierRequest, _ keys: LinkKeys?) -> CarrierResponse {
         guard request.method != "GET", request.method != "HEAD" else { return response }
-        // The request was verified, so it has the signature that this one binds to.
-        return (try? signer.sign(response, to: request, at: clock.now)) ?? Problem.unexpected.response
+        do throws(SignatureRefusal) {
+            guard let keys else { return try signer.sign(response, to: request, at: clock.now) }
+            return try LinkVerifier.sign(response, to: request, keys: keys, at: clock.now)
+        } catch {
+            // The request was verified, so it has the signature that this one binds to.
+            return Problem.unexpected.response
+        }
+    }
+
+    /// The answer to a newcomer whose request was checked by ``verify(_:by:)``.
+    func signed(_ response: CarrierResponse, toNewcomer request: CarrierRequest) -> CarrierResponse {
+        signed(response, to: request, nil)
     }
 
     private func accepted(_ verdict: SignatureVerdict) throws(Problem) -> VerifiedSignature {
@@ -145,6 +199,8 @@ private final class OpenRequests: Sendable {
 
     var count: Int { counts.withLock { $0.values.reduce(0, +) } }
 
+    func count(of key: KeyID) -> Int { counts.withLock { $0[key] ?? 0 } }
+
     func begin(_ key: KeyID) -> Bool {
         counts.withLock { counts in
             guard counts[key, default: 0] < limit else { return false }
@@ -158,5 +214,17 @@ private final class OpenRequests: Sendable {
             let left = counts[key, default: 0] - 1
             counts[key] = left > 0 ? left : nil
         }
+    }
+}
+
+extension Principal {
+    /// Why a key that proved itself may not act; nil when it may.
+    fileprivate var refusal: SignatureRefusal? {
+        if let revokedAt {
+            return SignatureRefusal(
+                "key_revoked", "this key was revoked or replaced at \(revokedAt); what it signs counts no more")
+        }
+        guard let suspendedAt else { return nil }
+        return SignatureRefusal("key_suspended", "an operator suspended this key at \(suspendedAt)")
     }
 }

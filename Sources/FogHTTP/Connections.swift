@@ -1,5 +1,7 @@
 internal import FogAPI
+internal import FogCore
 internal import FogNet
+internal import Glibc
 internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTP1
@@ -28,7 +30,7 @@ final class Connections: Sendable {
     /// Runs one request of a connection.
     /// - Returns: nil, without running it, when as many are under way as there may be or the server shuts down.
     func run<Value: Sendable>(
-        on channel: any Channel, _ operation: @escaping @Sendable () async -> Value
+        on channel: any Channel, _ operation: @escaping @Sendable (Connection) async -> Value
     ) async -> Value? {
         guard let connection = begin(channel) else { return nil }
         defer {
@@ -36,12 +38,24 @@ final class Connections: Sendable {
             state.withLock { $0.openRequests -= 1 }
         }
         // Unstructured so that the connection's close can cancel it; awaited here, two lines below.
-        let task = Task(operation: operation)
+        let task = Task { await operation(connection) }
         connection.hold { task.cancel() }
         return await withTaskCancellationHandler {
             await task.value
         } onCancel: {
             task.cancel()
+        }
+    }
+
+    /// Cancels the reading of bodies that are not there in time, until it is cancelled itself.
+    ///
+    /// One look at all connections now and then, because a timer for each body cost a tenth of a small request.
+    /// - Parameter bodyTime: how long they have; one may get a quarter more, at most a second.
+    func watchBodies(_ bodyTime: Duration) async {
+        let pause = min(max(bodyTime / 4, .milliseconds(10)), .seconds(1))
+        while (try? await Task.sleep(for: pause)) != nil {
+            let now = ContinuousClock.now
+            for connection in state.withLock({ Array($0.connections.values) }) { connection.expireBody(at: now) }
         }
     }
 
@@ -78,16 +92,19 @@ final class Connections: Sendable {
 }
 
 /// One connection: HTTP/1.1 answers in order, so at most one request is under way.
-private final class Connection: Sendable {
+final class Connection: Sendable {
     private struct State {
         var isClosed = false
+        /// Nil while no body is read.
+        var bodyDue: ContinuousClock.Instant?
+        var isBodyLate = false
         var cancel: (@Sendable () -> Void)?
     }
 
     private let state = Mutex(State())
 
     /// Cancels at once when the connection is closed already.
-    func hold(_ cancel: @escaping @Sendable () -> Void) {
+    fileprivate func hold(_ cancel: @escaping @Sendable () -> Void) {
         let isClosed = state.withLock { state in
             if !state.isClosed { state.cancel = cancel }
             return state.isClosed
@@ -95,9 +112,34 @@ private final class Connection: Sendable {
         if isClosed { cancel() }
     }
 
-    func release() { state.withLock { $0.cancel = nil } }
+    fileprivate func release() { state.withLock { $0.cancel = nil } }
 
-    func close() {
+    func beginBody(within span: Duration) {
+        state.withLock { state in
+            state.bodyDue = .now + span
+            state.isBodyLate = false
+        }
+    }
+
+    /// Whether it took too long, and was cancelled.
+    func endBody() -> Bool {
+        state.withLock { state in
+            state.bodyDue = nil
+            return state.isBodyLate
+        }
+    }
+
+    fileprivate func expireBody(at now: ContinuousClock.Instant) {
+        let cancel = state.withLock { state -> (@Sendable () -> Void)? in
+            guard let due = state.bodyDue, due <= now else { return nil }
+            state.bodyDue = nil
+            state.isBodyLate = true
+            return state.cancel
+        }
+        cancel?()
+    }
+
+    fileprivate func close() {
         let cancel = state.withLock { state in
             state.isClosed = true
             defer { state.cancel = nil }
@@ -118,14 +160,22 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     private let headTime: TimeAmount
+    private let acknowledgeTime: TimeSpan
     /// Why the decoder gave up; the library answers that with an empty 400.
     private var parserError: HTTPParserError?
     /// Parts that the decoder made: a head, a piece of a body, an end.
     fileprivate var parts = 0
 
-    init(headTime: TimeAmount) { self.headTime = headTime }
+    init(headTime: TimeAmount, acknowledgeTime: TimeSpan) {
+        self.headTime = headTime
+        self.acknowledgeTime = acknowledgeTime
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
+        // Without it the kernel repeats what nobody acknowledges for a quarter of an hour (tcp(7)). A channel that
+        // is no TCP connection does not know the option, and needs it not.
+        let option = ChannelOptions.tcpOption(NIOBSDSocket.Option(rawValue: TCP_USER_TIMEOUT))
+        context.channel.setOption(option, value: Int(acknowledgeTime.milliseconds)).whenFailure { _ in }
         do {
             // In front of the decoder, where bytes are seen that make no part yet.
             let bytes = ByteGuard(parts: { [unowned self] in parts }, headTime: headTime)

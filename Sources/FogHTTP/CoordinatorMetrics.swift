@@ -37,6 +37,14 @@ package struct CoordinatorMetrics: Sendable {
             "fog_results_accepted_total", "Results accepted since the start, each with its receipt.",
             figures.completions)
         registry.gauge("fog_ledger_records", help: "Records in the ledger's log.").set(Double(figures.ledgerRecords))
+        if let notices = figures.notices {
+            for (end, count) in [("told", notices.told), ("failed", notices.failed), ("dropped", notices.dropped)] {
+                registry.counter(
+                    "fog_notices_total", help: "Events for the operator's hook, by end.", labels: ["end": end]
+                )
+                .set(total: Double(count))
+            }
+        }
         return registry.page()
     }
 

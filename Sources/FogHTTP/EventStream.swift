@@ -27,6 +27,7 @@ package enum EventReply: Sendable {
 /// waits for the next event never finds out (hummingbird issue 618).
 struct EventStreamWriter: Sendable {
     let silence: Duration
+    let writeTime: Duration
     let slots: EventStreamSlots
 
     static func asks(_ request: CarrierRequest) -> Bool {
@@ -35,11 +36,13 @@ struct EventStreamWriter: Sendable {
     }
 
     /// Nil when as many streams are open as there may be.
-    func response(_ events: AsyncStream<ServerEvent>, to request: Request) -> Response? {
+    func response(
+        _ events: AsyncStream<ServerEvent>, to request: Request, on channel: any Channel
+    ) -> Response? {
         guard let slot = slots.take() else { return nil }
         let body = ResponseBody { writer in
             try await request.body.consumeWithCancellationOnInboundClose { _ in
-                try await pump(events, into: &writer)
+                try await pump(events, into: &writer, on: channel)
             }
             try await writer.finish(nil)
             // The slot lives as long as this closure, also when it is never run.
@@ -58,7 +61,10 @@ struct EventStreamWriter: Sendable {
         case shutdown
     }
 
-    private func pump(_ events: AsyncStream<ServerEvent>, into writer: inout any ResponseBodyWriter) async throws {
+    private func pump(
+        _ events: AsyncStream<ServerEvent>, into writer: inout any ResponseBodyWriter, on channel: any Channel
+    ) async throws {
+        let watch = WriteWatch()
         try await withThrowingTaskGroup(of: Turn.self) { group in
             defer { group.cancelAll() }
             group.addTask { await Self.next(of: events) }
@@ -67,15 +73,21 @@ struct EventStreamWriter: Sendable {
                 try await gracefulShutdown()
                 return .shutdown
             }
+            group.addTask {
+                try await watch.wait(for: writeTime)
+                // A write that waits for its reader cannot be cancelled; a closed connection ends it.
+                channel.close(promise: nil)
+                return .shutdown
+            }
             // A first line at once, so that the reader knows it is connected and how soon to come back.
-            try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
+            try await watch.write("retry: 2000\n\n", to: &writer)
             while let turn = try await group.next() {
                 switch turn {
                 case .event(let event?):
-                    try await writer.write(ByteBuffer(string: event.text))
+                    try await watch.write(event.text, to: &writer)
                     group.addTask { await Self.next(of: events) }
                 case .silence:
-                    try await writer.write(ByteBuffer(string: ": keep-alive\n\n"))
+                    try await watch.write(": keep-alive\n\n", to: &writer)
                     group.addTask { try await Self.silent(for: silence) }
                 case .event(nil), .shutdown: return
                 }
@@ -91,6 +103,27 @@ struct EventStreamWriter: Sendable {
     private static func silent(for duration: Duration) async throws -> Turn {
         try await Task.sleep(for: duration)
         return .silence
+    }
+}
+
+/// When the write under way began.
+private final class WriteWatch: Sendable {
+    private let since = Mutex<ContinuousClock.Instant?>(nil)
+
+    func write(_ text: String, to writer: inout any ResponseBodyWriter) async throws {
+        since.withLock { $0 = .now }
+        try await writer.write(ByteBuffer(string: text))
+        since.withLock { $0 = nil }
+    }
+
+    /// Returns when a write takes longer than this.
+    /// - Throws: when cancelled.
+    func wait(for bound: Duration) async throws {
+        while true {
+            let left = since.withLock { $0.map { bound - (.now - $0) } } ?? bound
+            if left <= .zero { return }
+            try await Task.sleep(for: left)
+        }
     }
 }
 

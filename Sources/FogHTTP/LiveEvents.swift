@@ -22,7 +22,7 @@ extension Routes: EventStreaming {
         for pattern in Self.streamed {
             guard let parameters = pattern.match(path) else { continue }
             let start = clock.sinceBoot
-            let reply = await stream(request, path: parameters, after: after)
+            let reply = await stream(request, at: pattern, path: parameters, after: after)
             let status = if case .response(let refusal) = reply { refusal.status } else { 200 }
             metrics.count(route: pattern.text, status: status, took: clock.sinceBoot - start)
             return reply
@@ -30,9 +30,12 @@ extension Routes: EventStreaming {
         return .response(await handle(request))
     }
 
-    private func stream(_ request: CarrierRequest, path: [String: String], after: String?) async -> EventReply {
+    private func stream(
+        _ request: CarrierRequest, at pattern: RoutePattern, path: [String: String], after: String?
+    ) async -> EventReply {
         do {
             let (asked, place) = try authentication.hold(request)
+            try Self.check(asked.principal, at: pattern)
             let parameters = try RouteParameters(path: path, query: request.query)
             let cursor = try Self.lastEventID(after) ?? parameters.sequence("after") ?? 0
             let job =

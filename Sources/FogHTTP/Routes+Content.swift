@@ -11,7 +11,6 @@ extension Routes {
         (
             "POST /v1/blobs/missing",
             { routes, asked, _ in
-                try asked.require(.client, .worker, .admin)
                 let body = try Wire.decode(DigestListBody.self, from: asked.request.body)
                 guard body.digests.count <= DigestListBody.limit else {
                     throw Problem(
@@ -25,7 +24,6 @@ extension Routes {
         (
             "PUT /v1/blobs/{digest}",
             { routes, asked, parameters in
-                try asked.require(.client, .worker, .admin)
                 let digest = try Digest(parameters["digest"])
                 let total = try parameters.byteCount("total")
                 guard let total else {
@@ -50,7 +48,7 @@ extension Routes {
         (
             "GET /v1/jobs/{job}/logs",
             { routes, asked, parameters in
-                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal, asking: .readJobs)
                 let task = try parameters.value("task", wanted: "a task's number") { UInt32($0) } ?? 0
                 let stream = try parameters.value("stream", wanted: "stdout or stderr") { LogStream(rawValue: $0) }
                 let (bytes, size, isComplete, withheld) = try await routes.coordinator.log(
@@ -74,7 +72,6 @@ extension Routes {
         (
             "POST /v1/worker/hello",
             { routes, asked, _ in
-                try asked.require(.worker)
                 let body = try Wire.decode(WorkerHello.self, from: asked.request.body)
                 try WorkerBounds.check(body)
                 return try .json(try await routes.coordinator.hello(body, from: asked.principal.key.id))
@@ -83,16 +80,15 @@ extension Routes {
         (
             "POST /v1/worker/poll",
             { routes, asked, _ in
-                try asked.require(.worker)
                 let body = try Wire.decode(PollRequest.self, from: asked.request.body)
                 try WorkerBounds.check(body.allowance)
-                return try .json(try await routes.coordinator.poll(body, from: asked.principal.key.id))
+                return try routes.answer(
+                    try await routes.coordinator.poll(body, from: asked.principal.key.id), to: asked)
             }
         ),
         (
             "POST /v1/worker/heartbeat",
             { routes, asked, _ in
-                try asked.require(.worker)
                 let body = try Wire.decode(Heartbeat.self, from: asked.request.body)
                 try WorkerBounds.check(body.allowance)
                 return try .json(await routes.coordinator.heartbeat(body, from: asked.principal.key.id))
@@ -101,7 +97,6 @@ extension Routes {
         (
             "POST /v1/worker/complete",
             { routes, asked, _ in
-                try asked.require(.worker)
                 let body = try Wire.decode(CompletionRequest.self, from: asked.request.body)
                 return try .json(try await routes.complete(body, asked))
             }
@@ -109,10 +104,9 @@ extension Routes {
         (
             "POST /v1/worker/checkpoint",
             { routes, asked, _ in
-                try asked.require(.worker)
                 let body = try Wire.decode(CheckpointReport.self, from: asked.request.body)
                 if let mistake = WorkerBounds.mistake(in: body.files) { throw Problem(400, "bad_report", mistake) }
-                if let missing = try await routes.missing(body.files, asked) {
+                if let missing = try await routes.missing(body.files, of: body.attempt, asked) {
                     throw Problem(400, "missing_blob", missing)
                 }
                 guard try await routes.coordinator.checkpoint(body, from: asked.principal.key.id) else {
@@ -124,7 +118,6 @@ extension Routes {
         (
             "POST /v1/worker/logs",
             { routes, asked, parameters in
-                try asked.require(.worker)
                 let attempt = try parameters.value("attempt", wanted: "an attempt's id") { try? AttemptID($0) }
                 let stream = try parameters.value("stream", wanted: "stdout or stderr") { LogStream(rawValue: $0) }
                 guard let attempt, let stream else {

@@ -2,6 +2,7 @@ internal import FogAPI
 internal import FogCoordinator
 internal import FogCore
 internal import FogJobs
+internal import FogLedger
 internal import FogNet
 internal import FogPlacement
 internal import FogStore
@@ -12,7 +13,6 @@ extension Routes {
         (
             "POST /v1/jobs",
             { routes, asked, parameters in
-                try asked.require(.client, .admin)
                 let body = try Wire.decode(SubmitBody.self, from: asked.request.body)
                 if parameters.text("dry_run") != nil {
                     let quote = try await routes.coordinator.quote(
@@ -25,7 +25,9 @@ extension Routes {
                         400, "bad_idempotency_key", "an idempotency key has 1 to 255 bytes, found \(key.utf8.count)")
                 }
                 let (record, isNew) = try await routes.coordinator.submit(
-                    document: body.document, fileTable: body.fileTable, idempotencyKey: key, by: asked.principal)
+                    document: body.document, fileTable: body.fileTable, idempotencyKey: key, by: asked.principal,
+                    secrets: body.secrets ?? [:],
+                    trace: asked.request.headers["traceparent"].flatMap { TraceParent($0) })
                 return try .json(JobBody(record), status: isNew ? 201 : 200)
             }
         ),
@@ -41,6 +43,9 @@ extension Routes {
                 var filter = JobFilter(
                     states: states, name: parameters.text("name"),
                     before: try parameters.value("before", wanted: "a job's id") { try? JobID($0) }, limit: limit)
+                if let account = parameters.text("account") {
+                    filter.account = try await routes.coordinator.account(named: account, for: asked.principal).id
+                }
                 if let label = parameters.text("label") {
                     let pair = label.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                     guard pair.count == 2 else {
@@ -64,7 +69,7 @@ extension Routes {
         (
             "GET /v1/jobs/{job}/document",
             { routes, asked, parameters in
-                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal, asking: .readJobs)
                 return CarrierResponse(
                     status: 200, headers: ["content-type": "application/json"],
                     body: Array(try await routes.coordinator.document(of: job.id).utf8))
@@ -126,8 +131,8 @@ extension Routes {
         (
             "POST /v1/jobs/{job}/cancel",
             { routes, asked, parameters in
-                try asked.require(.client, .admin)
-                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let job = try await routes.coordinator.find(
+                    parameters["job"], for: asked.principal, asking: .changeJobs)
                 let reason = try Routes.reason(of: asked)
                 return try .json(
                     JobBody(try await routes.coordinator.cancel(job.id, reason: reason, by: asked.principal)))
@@ -136,8 +141,8 @@ extension Routes {
         (
             "POST /v1/jobs/{job}/hold",
             { routes, asked, parameters in
-                try asked.require(.client, .admin)
-                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let job = try await routes.coordinator.find(
+                    parameters["job"], for: asked.principal, asking: .changeJobs)
                 let reason = try Routes.reason(of: asked)
                 return try .json(
                     JobBody(try await routes.coordinator.hold(job.id, reason: reason, by: asked.principal)))
@@ -146,16 +151,16 @@ extension Routes {
         (
             "POST /v1/jobs/{job}/release",
             { routes, asked, parameters in
-                try asked.require(.client, .admin)
-                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let job = try await routes.coordinator.find(
+                    parameters["job"], for: asked.principal, asking: .changeJobs)
                 return try .json(JobBody(try await routes.coordinator.release(job.id, by: asked.principal)))
             }
         ),
         (
             "POST /v1/jobs/{job}/fund",
             { routes, asked, parameters in
-                try asked.require(.client, .admin)
-                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let job = try await routes.coordinator.find(
+                    parameters["job"], for: asked.principal, asking: .changeJobs)
                 let body = try Wire.decode(FundBody.self, from: asked.request.body)
                 guard body.credits > .zero else { throw Problem(400, "bad_amount", "`credits` must be above 0") }
                 // Far more than there is; budgets are added up, and no sum of these comes near the last number.
@@ -167,10 +172,20 @@ extension Routes {
             }
         ),
         (
+            "POST /v1/jobs/{job}/keep",
+            { routes, asked, parameters in
+                let job = try await routes.coordinator.find(
+                    parameters["job"], for: asked.principal, asking: .changeJobs)
+                let body = try Wire.decode(KeepBody.self, from: asked.request.body)
+                return try .json(
+                    JobBody(try await routes.coordinator.keep(job.id, for: body.span, by: asked.principal)))
+            }
+        ),
+        (
             "POST /v1/jobs/{job}/retry",
             { routes, asked, parameters in
-                try asked.require(.client, .admin)
-                let job = try await routes.coordinator.find(parameters["job"], for: asked.principal)
+                let job = try await routes.coordinator.find(
+                    parameters["job"], for: asked.principal, asking: .changeJobs)
                 let body = try Wire.decode(RetryBody.self, from: asked.request.body)
                 let record = try await routes.coordinator.retry(
                     job.id, onlyFailed: body.onlyFailed, by: asked.principal)

@@ -19,6 +19,10 @@ package struct Routes: CarrierEndpoint {
     let joining: Joining
     let name: String
     let version: String
+    /// What a program runs that is too old, or too new, where nothing is handed out to install.
+    let upgradeCommand: String
+    /// Packages for newcomers; nil = none are served.
+    let installFiles: InstallFiles?
 
     /// What strangers may ask; ``answerOpen(_:)`` answers it.
     static let openRoutes = [
@@ -26,17 +30,24 @@ package struct Routes: CarrierEndpoint {
     ].map(RoutePattern.init)
 
     static let routes: [(pattern: RoutePattern, handler: Handler)] =
-        (jobRoutes + contentRoutes + workerRoutes + otherRoutes).map { (RoutePattern($0.0), $0.1) }
+        (jobRoutes + contentRoutes + workerRoutes + linkRoutes + otherRoutes + enrolmentRoutes + usageRoutes
+        + operatorRoutes).map { (RoutePattern($0.0), $0.1) }
+
+    /// In a checkout of the coordinator's version.
+    package static let upgradeCommand = "git pull && Scripts/build --release"
 
     package init(
         coordinator: Coordinator, authentication: Authentication, joining: Joining, name: String, version: String,
-        clock: any FogClock, logger: Logger
+        upgradeCommand: String = Self.upgradeCommand, installFiles: InstallFiles? = nil, clock: any FogClock,
+        logger: Logger
     ) {
         self.coordinator = coordinator
         self.authentication = authentication
         self.joining = joining
         self.name = name
         self.version = version
+        self.upgradeCommand = upgradeCommand
+        self.installFiles = installFiles
         self.clock = clock
         self.logger = logger
         metrics = CoordinatorMetrics()
@@ -51,6 +62,8 @@ package struct Routes: CarrierEndpoint {
 
     private func route(_ request: CarrierRequest) async -> (CarrierResponse, String) {
         let path = request.path.split(separator: "/")
+        if let answer = installFiles?.answer(request, url: joining.url()) { return (answer, "/install") }
+        if let refusal = tooOldOrNew(request) { return (refusal, "426") }
         if let open = await answerOpen(request) { return (open, request.path) }
         var allowed: [String] = []
         for (pattern, handler) in Self.routes {
@@ -59,7 +72,10 @@ package struct Routes: CarrierEndpoint {
                 allowed.append(pattern.method)
                 continue
             }
-            let response = await authentication.answer(request) { authenticated throws(Problem) in
+            let response = await authentication.answer(
+                request, linked: WorkerRoutes.linked.contains(pattern.text)
+            ) { authenticated throws(Problem) in
+                try Self.check(authenticated.principal, at: pattern)
                 let parameters = try RouteParameters(path: parameters, query: request.query)
                 return try await self.run(handler, authenticated, parameters)
             }
@@ -93,6 +109,22 @@ package struct Routes: CarrierEndpoint {
             return (try? .json(info)) ?? Problem.unexpected.response
         case ("POST", "/v1/join"): return await join(request)
         default: return nil
+        }
+    }
+
+    /// Looked at before anything else of a request: what an unknown version means is not known either. What a program
+    /// needs to find out whom it speaks to is told to all.
+    private func tooOldOrNew(_ request: CarrierRequest) -> CarrierResponse? {
+        guard request.path.hasPrefix("/v1/"), request.path != "/v1/info" else { return nil }
+        do throws(Problem) {
+            let command = installFiles == nil ? upgradeCommand : "curl -fsS \(joining.url())/install.sh | sh"
+            try ProtocolVersion.check(request, software: version, command: command)
+            return nil
+        } catch {
+            var response = error.response
+            // RFC 9110 section 15.5.22 wants it said.
+            if error.status == 426 { response.headers["upgrade"] = "fog/\(ProtocolVersion.current)" }
+            return response
         }
     }
 
@@ -147,11 +179,13 @@ package struct Routes: CarrierEndpoint {
             case "forbidden": 403
             case "conflict", "idempotency_conflict", "stale_lease", "unknown_worker", "ambiguous": 409
             case "quota": 429
+            case "disk_low": 503
             case "too_large": 413
             case "bad_manifest": 422
             default: 400
             }
         var problem = Problem(status, failure.code, failure.message)
+        problem.retryAfterSeconds = failure.retryAfterSeconds ?? (status == 429 ? 60 : nil)
         problem.errors = failure.details.map { Problem.Detail(pointer: "", detail: $0) }
         return problem
     }
@@ -160,7 +194,15 @@ package struct Routes: CarrierEndpoint {
         do {
             let body = try Wire.decode(JoinBody.self, from: request.body)
             _ = try authentication.verify(request, by: body.key)
-            return try .json(MeBody(try await joining.join(body, on: coordinator)), status: 201)
+            // From here on the newcomer has proved its key, and is answered as everybody is.
+            do {
+                let joined = try await joining.join(body, on: coordinator)
+                let answer = try CarrierResponse.json(joined, status: joined.state == .pending ? 202 : 201)
+                return authentication.signed(answer, toNewcomer: request)
+            } catch {
+                return authentication.signed(
+                    problem(for: error, path: request.path).response, toNewcomer: request)
+            }
         } catch {
             return problem(for: error, path: request.path).response
         }

@@ -3,6 +3,8 @@ package import FogCore
 package import FogNet
 internal import HTTPTypes
 internal import Hummingbird
+internal import HummingbirdCore
+internal import HummingbirdTLS
 package import Logging
 internal import NIOCore
 internal import ServiceLifecycle
@@ -40,7 +42,12 @@ package struct HTTPServer: Service {
         /// Readers of event streams; beyond it 503.
         package var eventStreams = 2048
         /// Between two signs of life in an event stream.
-        package var eventSilence = TimeSpan.seconds(15)
+        package var eventSilence = TimeSpan.seconds(5)
+        /// One write to a reader of events that does not read: it is cut off, and may go on where it stopped.
+        package var eventWriteTime = TimeSpan.seconds(15)
+        /// Bytes that were sent and not acknowledged for so long end the connection: its client vanished without a FIN.
+        /// Together with ``eventSilence`` it bounds how long a reader that is gone is kept.
+        package var acknowledgeTime = TimeSpan.seconds(15)
 
         package init() {}
     }
@@ -51,18 +58,23 @@ package struct HTTPServer: Service {
     private let door: Door
     private let address: Address
     private let limits: Limits
+    private let identity: ServerIdentity?
     private let logger: Logger
     private let onBound: @Sendable (_ port: Int) async -> Void
 
-    /// - Parameter onBound: called once with the port, when connections are accepted.
+    /// - Parameters:
+    ///   - identity: what TLS is served under; nil = plain HTTP.
+    ///   - onBound: called once with the port, when connections are accepted.
     package init(
         endpoint: any CarrierEndpoint, streams: (any EventStreaming)? = nil, address: Address = Address(),
-        limits: Limits = Limits(), logger: Logger, admission: @escaping Admission = { _ in nil },
+        limits: Limits = Limits(), identity: ServerIdentity? = nil, logger: Logger,
+        admission: @escaping Admission = { _ in nil },
         onBound: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) {
         door = Door(endpoint: endpoint, streams: streams, limits: limits, logger: logger, admission: admission)
         self.address = address
         self.limits = limits
+        self.identity = identity
         self.logger = logger
         self.onBound = onBound
     }
@@ -70,25 +82,30 @@ package struct HTTPServer: Service {
     /// Serves until graceful shutdown or cancellation.
     /// - Throws: when the address cannot be bound.
     package func run() async throws {
-        let headTime = TimeAmount(limits.headTime)
+        let (headTime, acknowledgeTime) = (TimeAmount(limits.headTime), limits.acknowledgeTime)
+        let plain = HTTPServerBuilder.http1(
+            configuration: .init(
+                additionalChannelHandlers: [ConnectionGuard(headTime: headTime, acknowledgeTime: acknowledgeTime)],
+                idleTimeout: TimeAmount(limits.idleTime),
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
+                    maxHeaderFieldCount: 100)))
         let application = Application(
             responder: door,
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: [ConnectionGuard(headTime: headTime)],
-                    idleTimeout: TimeAmount(limits.idleTime),
-                    httpDecoderConfiguration: .init(
-                        maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
-                        maxHeaderFieldCount: 100))),
+            server: try identity.map { try .tls(plain, tlsConfiguration: $0.configuration()) } ?? plain,
             configuration: .init(
                 address: .hostname(address.host, port: address.port), backlog: 4096,
                 availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
             onServerRunning: { channel in await onBound(channel.localAddress?.port ?? address.port) },
             logger: logger)
-        try await withGracefulShutdownHandler {
-            try await application.run()
-        } onGracefulShutdown: {
-            door.connections.shutDown()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await door.connections.watchBodies(limits.bodyTime.duration) }
+            defer { group.cancelAll() }
+            try await withGracefulShutdownHandler {
+                try await application.run()
+            } onGracefulShutdown: {
+                door.connections.shutDown()
+            }
         }
     }
 
@@ -134,19 +151,22 @@ struct Door: HTTPResponder {
         self.admission = admission
         connections = Connections(requestLimit: limits.openRequests)
         writer = EventStreamWriter(
-            silence: limits.eventSilence.duration, slots: EventStreamSlots(limit: limits.eventStreams))
+            silence: limits.eventSilence.duration, writeTime: limits.eventWriteTime.duration,
+            slots: EventStreamSlots(limit: limits.eventStreams))
     }
 
     func respond(to request: Request, context: DoorContext) async throws -> Response {
         let channel = context.channel
-        let response = await connections.run(on: channel) { await answer(request, on: channel) }
+        let response = await connections.run(on: channel) { await answer(request, on: channel, $0) }
         return response ?? refuse(Self.busy, on: channel)
     }
 
     private static let busy = Problem(
         503, "overloaded", "the coordinator has as many requests under way as it takes", retryAfterSeconds: 1)
 
-    private func answer(_ request: Request, on channel: any Channel) async -> Response {
+    private func answer(
+        _ request: Request, on channel: any Channel, _ connection: Connection
+    ) async -> Response {
         guard let target = request.head.path, target.utf8.first == UInt8(ascii: "/") else {
             return refuse(Problem(400, "bad_target", "a request's target begins with `/`"), on: channel)
         }
@@ -156,12 +176,12 @@ struct Door: HTTPResponder {
         if let streams, EventStreamWriter.asks(carried) {
             switch await streams.events(for: carried, after: carried.headers["last-event-id"]) {
             case .stream(let events):
-                return writer.response(events, to: request) ?? refuse(Self.busy, on: channel)
+                return writer.response(events, to: request, on: channel) ?? refuse(Self.busy, on: channel)
             case .response(let response): return Response(response, to: request)
             }
         }
         do throws(Problem) {
-            carried.body = try await body(of: request)
+            carried.body = try await body(of: request, on: connection)
         } catch {
             return refuse(error, on: channel)
         }
@@ -184,21 +204,17 @@ struct Door: HTTPResponder {
 
     // MARK: - Bodies
 
-    private func body(of request: Request) async throws(Problem) -> [UInt8] {
+    private func body(of request: Request, on connection: Connection) async throws(Problem) -> [UInt8] {
         let stated = request.headers[.contentLength].flatMap { Int($0) }
         if let stated, stated > limits.bodyBytes { throw tooLarge }
         guard stated ?? 0 > 0 || request.headers[.transferEncoding] != nil else { return [] }
-        let outcome = await withTaskGroup(of: Result<[UInt8], Problem>?.self) { group in
-            group.addTask { await collect(request, expecting: stated) }
-            group.addTask {
-                // Nil when cancelled: the other task has answered, or the server shuts down.
-                guard (try? await Task.sleep(for: limits.bodyTime.duration)) != nil else { return nil }
-                return .failure(Problem(408, "body_too_slow", "the body took longer than \(limits.bodyTime)"))
-            }
-            defer { group.cancelAll() }
-            return await group.next() ?? nil
+        connection.beginBody(within: limits.bodyTime.duration)
+        let outcome = await collect(request, expecting: stated)
+        guard !connection.endBody() else {
+            throw Problem(408, "body_too_slow", "the body took longer than \(limits.bodyTime)")
         }
-        guard let outcome else { throw Self.busy }
+        // The client has left, or the server shuts down.
+        if Task.isCancelled { throw Self.busy }
         return try outcome.get()
     }
 

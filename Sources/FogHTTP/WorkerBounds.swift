@@ -32,7 +32,7 @@ enum WorkerBounds {
             throw Problem(400, "bad_report", "`report.name` has 1 to \(nameBytes) bytes and no control character")
         }
         let programs = report.programs.map(\.key) + report.programs.map(\.value)
-        let lists = [report.labels, report.profiles, report.missingIsolation, programs]
+        let lists = [report.labels, report.volumes, report.profiles, report.missingIsolation, programs]
         let plain = [report.architecture, report.region, report.software, hello.incarnation]
         guard lists.allSatisfy({ $0.count <= texts }),
             (lists.joined() + plain).allSatisfy({ $0.utf8.count <= textBytes })
@@ -118,13 +118,18 @@ extension Routes {
     private func mistake(in report: AttemptReport, _ asked: AuthenticatedRequest) async throws -> String? {
         if let mistake = WorkerBounds.mistake(in: report) { return mistake }
         let uploaded = zip(report.outputs, report.contents).filter { $0.1 == nil }.map(\.0) + (report.checkpoint ?? [])
-        return try await missing(uploaded, asked)
+        let attempt = (try? SignedReceipt(bytes: report.receipt.bytes))?.receipt.attempt
+        return try await missing(uploaded, of: attempt, asked)
     }
 
-    /// Which of the files the worker did not upload, in words; nil when it uploaded all.
-    func missing(_ files: [OutputFile], _ asked: AuthenticatedRequest) async throws -> String? {
+    /// Which of the files the worker did not upload, or not in that size, in words; nil when it uploaded all.
+    func missing(_ files: [OutputFile], of attempt: AttemptID?, _ asked: AuthenticatedRequest) async throws -> String? {
         guard !files.isEmpty else { return nil }
-        let missing = Set(try await coordinator.missing(files.map(\.digest), for: asked.principal))
-        return files.first { missing.contains($0.digest) }.map { "`\($0.name)` (\($0.digest)) was not uploaded" }
+        let sizes = try await coordinator.nameable(files.map(\.digest), for: asked.principal, reporting: attempt)
+        for file in files {
+            guard let size = sizes[file.digest] else { return "`\(file.name)` (\(file.digest)) was not uploaded" }
+            guard size == file.size else { return "`\(file.name)` has \(size) bytes, not \(file.size)" }
+        }
+        return nil
     }
 }

@@ -142,8 +142,10 @@ private struct YAMLComposer {
         ![Tag.Name.implicit, .nonSpecific, .str, .seq, .map].map(\.rawValue).contains(node.tag.description)
     }
 
+    /// Once for a place: every alias of an anchor leads to the same node.
     private mutating func report(_ code: String, _ message: String, _ mark: SourceMark?, help: String? = nil) {
-        guard problems.count < ManifestLimits.maxProblems else { return }
-        problems.append(ManifestProblem(code, message, mark: mark, help: help))
+        let problem = ManifestProblem(code, message, mark: mark, help: help)
+        guard problems.count < ManifestLimits.maxProblems, !problems.contains(problem) else { return }
+        problems.append(problem)
     }
 }

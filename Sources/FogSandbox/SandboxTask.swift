@@ -21,6 +21,8 @@ package struct SandboxTask: Sendable {
     /// A folder of the host that becomes /work, writable. It should hold nothing a former task could have written.
     package var workFolder: String
     package var inputs: [SandboxInput]
+    /// Texts that lie under /run/secrets by their names, in memory, for the task alone to read.
+    package var secrets: [String: String] = [:]
     package var resources: ResourceRequest
     /// Descriptors of the caller, who keeps and closes them; -1 = /dev/null.
     package var standardInput: Int32 = -1
@@ -96,11 +98,14 @@ package struct SandboxResult: Hashable, Sendable {
     /// What this machine did not apply, in words; goes into the signed receipt.
     package let missing: [String]
 
+    /// Fog's own error, as a shell has it.
+    package static let ownError = 125
+
     /// One number for shells: 124 time, 125 Fog's own error, 126, 127, 128 + signal.
     package var shellCode: Int {
         switch ending {
         case .timeout, .cpuTimeout: 124
-        case .launchFailed: 125
+        case .launchFailed: Self.ownError
         case .notExecutable: 126
         case .notFound: 127
         case .exited, .signaled, .outOfMemory, .diskExceeded, .violation, .killed:

@@ -11,6 +11,7 @@ package struct PlanMount: Hashable, Sendable {
         case text = 7
         case hostProcesses = 8
         case writable = 9
+        case secret = 10
     }
 
     package let kind: Kind

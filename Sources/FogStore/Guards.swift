@@ -32,6 +32,11 @@ enum Unmet {
         guard let found else { return "there is no node \(id)" }
         return found == wanted ? nil : "node \(id) is \(found.rawValue), wanted \(wanted.rawValue)"
     }
+
+    static func invitation(wanted: Int, found: Int?) -> String? {
+        guard let found else { return "there is no such invitation, or it is used up" }
+        return found == wanted ? nil : "the invitation has \(found) uses left, wanted \(wanted)"
+    }
 }
 
 /// The words for a change that breaks an invariant, where no trigger of the schema says them.

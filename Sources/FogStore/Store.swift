@@ -23,6 +23,10 @@ package protocol Store: Sendable {
     func openAttempts() async throws(StoreFailure) -> [AttemptRecord]
     func nodes() async throws(StoreFailure) -> [NodeRow]
     func principals() async throws(StoreFailure) -> [Principal]
+    /// Invitations that have uses left, expired ones too.
+    func invitations() async throws(StoreFailure) -> [Invitation]
+    /// Keys that wait for approval or were refused it.
+    func applicants() async throws(StoreFailure) -> [Applicant]
     /// Accounts that are not closed, open pendings, keys and the head of the log: what ``Ledger`` needs to go on. Nil
     /// while the log is empty.
     func ledgerState() async throws(StoreFailure) -> LedgerProjection?
@@ -54,6 +58,8 @@ package protocol Store: Sendable {
     func blob(_ digest: Digest) async throws(StoreFailure) -> BlobRecord?
     /// Whether the account has a use of the blob: uploaded it, or a job of its own names it.
     func mayRead(_ digest: Digest, account: AccountID) async throws(StoreFailure) -> Bool
+    /// What each account keeps: content that it has a use of, and the logs of its jobs' ended attempts.
+    func contentUsage() async throws(StoreFailure) -> [AccountID: ContentUsage]
     func log(_ attempt: AttemptID, stream: LogStream) async throws(StoreFailure) -> [UInt8]?
 
     // MARK: Ledger
@@ -78,7 +84,13 @@ package protocol Store: Sendable {
 
     /// Removes the history of jobs that ended before a time (never ledger or evidence), at most `limit` jobs; the
     /// blobs that nothing uses any more are returned for their files to go.
-    func prune(endedBefore: Timestamp, unusedBefore: Timestamp, limit: Int) async throws(StoreFailure) -> [Digest]
+    ///
+    /// - Parameter keptBefore: jobs that are kept until this time or a later one stay.
+    func prune(endedBefore: Timestamp, keptBefore: Timestamp, unusedBefore: Timestamp, limit: Int)
+        async throws(StoreFailure) -> [Digest]
+    /// What ``prune(endedBefore:keptBefore:unusedBefore:limit:)`` without a limit would remove. Nothing is changed.
+    func prunable(endedBefore: Timestamp, keptBefore: Timestamp, unusedBefore: Timestamp) async throws(StoreFailure)
+        -> Prunable
     /// A consistent copy of the whole store.
     func backup(to path: String) async throws(StoreFailure)
 }
@@ -97,6 +109,21 @@ package protocol EconomyReader {
     func receipts(_ body: (AttemptID, Digest) throws -> Void) throws
     /// What the store itself finds wrong: damage, a table, index or trigger that is missing or is not its own.
     func complaints() throws -> [String]
+}
+
+/// What retention would let go of.
+package struct Prunable: Hashable, Sendable {
+    package var jobs = 0
+    package var tasks = 0
+    package var attempts = 0
+    package var events = 0
+    /// Small logs that lie in the store.
+    package var logs = 0
+    package var logBytes: Int64 = 0
+    package var blobs = 0
+    package var blobBytes: Int64 = 0
+
+    package init() {}
 }
 
 /// A job and the canonical document it was made from.
@@ -191,6 +218,13 @@ package struct StoredLog: Hashable, Sendable {
 package struct Change: Sendable {
     package var preconditions: [Precondition] = []
     package var principals: [Principal] = []
+    /// Made, or with fewer uses left.
+    package var invitations: [Digest: Invitation] = [:]
+    /// Used up, expired or withdrawn.
+    package var closedInvitations: Set<Digest> = []
+    package var applicants: [PublicKey: Applicant] = [:]
+    /// Approved, or refused long ago.
+    package var closedApplicants: Set<PublicKey> = []
     package var newJobs: [StoredJob] = []
     /// The newest progress of each job that moved.
     package var progress: [JobID: JobProgress] = [:]
@@ -203,6 +237,8 @@ package struct Change: Sendable {
     package var events: [EventRecord] = []
     package var blobs: [BlobRecord] = []
     package var blobUses: [BlobUse] = []
+    /// Uses that end; those that are not there are no failure.
+    package var releasedUses: [BlobUse] = []
     package var logs: [StoredLog] = []
     package var evidence: [EvidenceDocument] = []
     package var ledger: LedgerChange?
@@ -223,6 +259,8 @@ package enum Precondition: Hashable, Sendable {
     case ledgerHead(UInt64?)
     /// The node is stored under this standing.
     case nodeStanding(NodeID, NodeRow.Standing)
+    /// The invitation is stored with so many uses left.
+    case invitationUses(Digest, Int)
 }
 
 package enum CommitResult: Hashable, Sendable {

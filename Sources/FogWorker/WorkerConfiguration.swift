@@ -9,6 +9,10 @@ package struct WorkerConfiguration: Sendable {
     package var name: String
     package var labels: [String] = []
     package var region = ""
+    /// Folders that tasks may read, by the name that manifests ask for: `volume:NAME`.
+    package var volumes: [String: String] = [:]
+    /// Programs to look for beside those that every worker knows.
+    package var programs: [String] = []
     /// The `fog-sandbox` executable.
     package var launcherPath: String
     /// The folder with `default.json` and the others.
@@ -20,8 +24,8 @@ package struct WorkerConfiguration: Sendable {
     package var cpu: Millicores?
     /// What tasks may use together; nil = 90 % of the machine's memory.
     package var memory: ByteCount?
-    /// Content kept for later tasks.
-    package var cacheLimit = ByteCount.gibibytes(10)
+    /// Content kept for later tasks; nil = 10 GiB, or a tenth of the disk's free space when that is less.
+    package var cacheLimit: ByteCount?
     /// Results that wait for delivery. Beyond it no new work is taken.
     package var spoolLimit = ByteCount.gibibytes(4)
     /// 0 to 19 for tasks, as of nice(2).

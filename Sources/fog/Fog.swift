@@ -17,12 +17,14 @@ struct Fog: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Every day",
-                subcommands: [RunCommand.self, JobSubmit.self, PsCommand.self, JobLogs.self, JobCancel.self]),
+                subcommands: [
+                    RunCommand.self, JobSubmit.self, PsCommand.self, JobLogs.self, JobCancel.self, TopCommand.self,
+                ]),
             CommandGroup(
                 name: "Things",
                 subcommands: [
                     JobCommand.self, NodeCommand.self, LedgerCommand.self, ContextCommand.self, IdentityCommand.self,
-                    EnrollCommand.self, SandboxCommand.self, ConfigCommand.self,
+                    EnrollCommand.self, SandboxCommand.self, QuotaCommand.self, ConfigCommand.self,
                 ]),
             CommandGroup(
                 name: "Machines",

@@ -10,7 +10,7 @@ final class Cloud: Sendable {
     private let dev: Child
 
     /// How long a command may take: many times what it takes on a slow machine that is busy with other tests.
-    static let patience = Duration.seconds(60)
+    static let patience = Duration.seconds(300)
 
     /// The cloud of the suite.
     @TaskLocal static var shared: Cloud?
@@ -161,7 +161,8 @@ struct SharedCloud: SuiteTrait, TestScoping {
         for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void
     ) async throws {
         let folder = try TemporaryFolder()
-        let cloud = try await Cloud(home: folder.path, options: "--workers", "2")
+        let cloud = try await Cloud(
+            home: folder.path, options: "--workers", "2", "--volume", "licenses=\(Places.licenses)")
         try await Cloud.$shared.withValue(cloud) { try await body() }
         let audit = try await cloud.fog("ledger", "audit")
         #expect(audit.status == 0, "\(audit.output)\(audit.errors)")

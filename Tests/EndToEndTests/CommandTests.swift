@@ -138,7 +138,7 @@ extension EndToEnd {
             _ = try await cloud.start("logs", "--follow", id).line(within: Cloud.patience) { $0 == "started" }
             let end = try await cloud.fog("job", "cancel", id, "--reason", "wrong input")
             #expect(end.status == 0, "\(end.errors)")
-            #expect(try await cloud.fog("job", "wait", id, "--timeout", "50s").status == 1)
+            #expect(try await cloud.fog("job", "wait", id, "--timeout", "4m").status == 1)
             let job = try await cloud.job(id)
             #expect(job.state == "cancelled")
             #expect(job.cancelReason == "wrong input")
@@ -180,6 +180,31 @@ extension EndToEnd {
             let job = try await cloud.job(id)
             #expect(job.state == "cancelled")
             #expect(job.attempts.isEmpty)
+        }
+
+        @Test("keep says until when a job stays, and show remembers it")
+        func keep() async throws {
+            struct Kept: Decodable {
+                let until: String?
+
+                enum CodingKeys: String, CodingKey { case until = "kept_until" }
+            }
+            let folder = try TemporaryFolder()
+            let manifest = try folder.write("name: keepsake\nrun: 'true'\n", to: "keepsake.yaml")
+            let job = try await cloud.finished(manifest)
+            func kept(_ span: String) async throws -> String? {
+                let end = try await cloud.fog("job", "keep", job.id, "--for", span, "--output", "json")
+                #expect(end.status == 0, "\(end.errors)")
+                let answer = try JSONDecoder().decode(Kept.self, from: Data(end.outputBytes))
+                return answer.until
+            }
+            let until = try #require(try await kept("90d"))
+            let day = String(until.prefix(10))
+            #expect(try await cloud.fog("job", "show", job.id).output.contains("until \(day)"))
+            #expect(try await kept("0s") == nil)
+            #expect(try await !cloud.fog("job", "show", job.id).output.contains("until \(day)"))
+            let wrong = try await cloud.fog("job", "keep", job.id, "--for", "ages")
+            #expect(wrong.status == 64)
         }
 
         @Test("A dry run tells the price and submits nothing")
@@ -229,7 +254,58 @@ extension EndToEnd {
             #expect(try await cloud.job(String(newer.id.prefix(8))).id == newer.id)
         }
 
+        // MARK: - fog ledger
+
+        @Test("The amounts of an account's history add up to its balance; what is reserved is told apart")
+        func history() async throws {
+            struct History: Decodable {
+                struct Line: Decodable {
+                    let kind: String
+                    let amount: String
+                    let reserved: String?
+                }
+                let lines: [Line]
+            }
+            struct Balance: Decodable {
+                let balance: String
+            }
+            func micro(_ credits: String) throws -> Int {
+                NSDecimalNumber(decimal: try #require(Decimal(string: credits)) * 1_000_000).intValue
+            }
+            #expect(try await cloud.fog("run", "--", "true").status == 0)
+            let end = try await cloud.fog("ledger", "history", "--limit", "100000", "--output", "json")
+            let history = try JSONDecoder().decode(History.self, from: Data(end.outputBytes))
+            let balance = try JSONDecoder().decode(
+                Balance.self,
+                from: Data(try await cloud.fog("ledger", "balance", "--output", "json").outputBytes))
+            #expect(try history.lines.reduce(0) { try $0 + micro($1.amount) } == micro(balance.balance))
+            let pending = history.lines.filter { $0.kind == "pending" }
+            #expect(!pending.isEmpty)
+            for line in pending {
+                #expect(try micro(line.amount) == 0)
+                #expect(try micro(try #require(line.reserved)) > 0)
+            }
+            #expect(history.lines.allSatisfy { ($0.reserved != nil) == ($0.kind == "pending") })
+            let table = try await cloud.fog("ledger", "history", "--limit", "100000")
+            let reserved = table.lines.filter { $0.contains(" pending ") }
+            #expect(reserved.count == pending.count)
+            #expect(reserved.allSatisfy { $0.contains("(") && !$0.contains("+") }, "\(table.output)")
+        }
+
         // MARK: - The way to the coordinator
+
+        @Test(
+            "What runs a coordinator speaks to none: it offers neither --server nor --context",
+            arguments: [["dev"], ["coordinator", "run"]])
+        func ownCoordinator(command: [String]) async throws {
+            let help = try await Cloud.fog(command + ["--help"], home: cloud.home)
+            #expect(help.status == 0)
+            #expect(help.output.contains("--output") && help.output.contains("--listen"), "\(help.output)")
+            #expect(!help.output.contains("--server") && !help.output.contains("--context"), "\(help.output)")
+            let end = try await Cloud.fog(command + ["--server", cloud.url], home: cloud.home)
+            #expect(end.status == 64)
+            #expect(try await cloud.fog("ps", "--help").output.contains("--server"))
+        }
 
         @Test(
             "A coordinator that is not known, not there or misspelt is told apart, by words and by exit code",

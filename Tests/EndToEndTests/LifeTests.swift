@@ -32,9 +32,13 @@ extension EndToEnd {
             #expect(try await cloud.job(first).state == "running")
             #expect(try await cloud.job(second).state == "pending")
             #expect(try await cloud.stop().status == 0)
+            // Nobody is there to ask, which is not the same as jobs that go on.
+            let unheard = try await cloud.fog("job", "wait", first, second, "--timeout", "1s")
+            #expect(unheard.status == 3)
+            #expect(unheard.errors.contains("cannot be reached"), "\(unheard.errors)")
 
             cloud = try await Cloud(home: home, options: "--slots", "1")
-            let wait = try await cloud.fog("job", "wait", first, second, "--timeout", "50s")
+            let wait = try await cloud.fog("job", "wait", first, second, "--timeout", "4m")
             #expect(wait.status == 0, "\(wait.output)\(wait.errors)")
             let interrupted = try await cloud.job(first)
             #expect(interrupted.outcomes == ["drained", "success"])

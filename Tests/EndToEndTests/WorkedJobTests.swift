@@ -11,9 +11,10 @@ extension EndToEnd {
 
         /// What stands in `jobs/`, each with a test below.
         private static let manifests = [
-            "compress/compress.yaml", "hello.yaml", "licenses.yaml", "machine.sh", "pi/pi.yaml", "primes/primes.yaml",
-            "readability/readability.yaml", "render/render.yaml", "retry.yaml", "timeout.yaml", "transcode.yaml",
-            "wordcount.yaml",
+            "compress/compress.yaml", "folder/folder.yaml", "hello.yaml", "licenses.yaml", "machine.sh", "pi/pi.yaml",
+            "primes/primes.yaml",
+            "readability/readability.yaml", "render/render.yaml", "retry.yaml", "secret.yaml", "timeout.yaml",
+            "transcode.yaml", "volume.yaml", "wordcount.yaml",
         ]
 
         @Test("All are valid, begin with two lines that say what they show, and have a test here")

@@ -135,10 +135,12 @@ struct RequestSignatureTests {
     func skewMessage() throws {
         let fixture = try Fixture()
         let ahead = try fixture.signer().sign(fixture.request, at: Fixture.now + .seconds(95))
-        #expect(fixture.refusal(ahead)?.message == "your clock is 95 s ahead")
+        #expect(fixture.refusal(ahead)?.message == "your clock is 95 s ahead of the coordinator's")
         #expect(fixture.refusal(ahead)?.serverTime == Fixture.now)
         let behind = try fixture.signer().sign(fixture.request, at: Fixture.now - .seconds(70))
-        #expect(fixture.refusal(behind)?.message == "your clock is 70 s behind")
+        #expect(fixture.refusal(behind)?.message == "your clock is 70 s behind the coordinator's")
+        let unset = try fixture.signer().sign(fixture.request, at: Fixture.now - .hours(30))
+        #expect(fixture.refusal(unset)?.message == "your clock is 1d6h behind the coordinator's")
     }
 
     @Test("a slow upload is no slow clock")

@@ -33,6 +33,22 @@ struct VectorTests {
         #expect(ContentDigest.field(of: body) == file["content_digest_sha256"]?.string)
     }
 
+    @Test("RFC 9421 B.2.5: the code under a shared secret is byte-identical")
+    func rfc9421SharedSecret() throws {
+        let secret = "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ=="
+        let base = """
+            "date": Tue, 20 Apr 2021 02:07:55 GMT
+            "@authority": example.com
+            "content-type": application/json
+            "@signature-params": ("date" "@authority" "content-type");created=1618884473;keyid="test-shared-secret"
+            """
+        let key = MACKey(try #require(Base64.decode(secret)))
+        let code = key.code(of: Array(base.utf8))
+        #expect(Base64.encode(code) == "pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=")
+        #expect(key.matches(code, of: Array(base.utf8)))
+        #expect(!key.matches(code, of: Array(base.utf8.dropLast())))
+    }
+
     private static func request(_ json: JSON) throws -> CarrierRequest {
         var request = CarrierRequest(
             method: try #require(json["method"]?.string), target: try #require(json["target"]?.string),

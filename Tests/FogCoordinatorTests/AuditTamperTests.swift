@@ -22,7 +22,7 @@ struct AuditTamperTests {
             }
             for _ in 0..<3 { try await books.work(on: books.nodes[0], tasks: 2) }
             let gone = Timestamp(seconds: 1_900_000_000)
-            _ = try await books.store.prune(endedBefore: gone, unusedBefore: gone, limit: 100)
+            _ = try await books.store.prune(endedBefore: gone, keptBefore: gone, unusedBefore: gone, limit: 100)
             #expect(try await books.query("SELECT count(*) FROM jobs", columns: 1) == [["1"]])
             #expect(try await books.audit(coordinator: AuditedBooks.coordinator.publicKey).failed == [])
         }

@@ -117,7 +117,7 @@ struct AuditedBooks {
             Submission(
                 spec: spec, document: ManifestDocument(of: spec).canonical, documentDigest: .blake2b([]),
                 files: .empty, fileTable: nil, idempotencyKey: nil, submitter: client), at: now
-        ).id
+        ).record.id
     }
 
     private mutating func leases(for node: NodeID, want: Int) -> [Lease] {

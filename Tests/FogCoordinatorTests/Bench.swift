@@ -132,7 +132,7 @@ struct Bench {
         let submission = Submission(
             spec: spec, document: ManifestDocument(of: spec).canonical, documentDigest: .blake2b(Array(name.utf8)),
             files: .empty, fileTable: nil, idempotencyKey: key, submitter: principal ?? client)
-        let record = try core.submit(submission, at: now)
+        let record = try core.submit(submission, at: now).record
         commit()
         return record.id
     }

@@ -298,6 +298,20 @@ struct LifecycleTests {
         #expect(throws: CoordinatorFailure.idempotencyConflict) { _ = try bench.submit("two", key: "k") }
     }
 
+    @Test("Of two submits under one key the first is new, also before either is stored")
+    func idempotencyBeforeCommit() throws {
+        var bench = try Bench()
+        let spec = JobSpec(name: "once", steps: [StepSpec(action: .command(["true"]), elements: .single)])
+        let submission = Submission(
+            spec: spec, document: ManifestDocument(of: spec).canonical, documentDigest: .blake2b([1]), files: .empty,
+            fileTable: nil, idempotencyKey: "k", submitter: bench.client)
+        let first = try bench.core.submit(submission, at: bench.now)
+        let second = try bench.core.submit(submission, at: bench.now)
+        #expect(first.isNew && !second.isNew)
+        #expect(first.record.id == second.record.id)
+        bench.commit()
+    }
+
     @Test("Two accounts share the machines, however much one of them asked first")
     func fairShare() throws {
         var bench = try Bench()

@@ -74,12 +74,12 @@ struct EventStreamTests {
         let endpoint = EndpointDouble()
         try await withServer(endpoint, streams: feed) { port, _ in
             try await withCarrier(port) { carrier in
-                _ = try await carrier.send(Self.request, deadline: .seconds(30))
+                _ = try await carrier.send(Self.request, deadline: .minutes(5))
                 let headers: CarrierHeaders = ["accept": "text/event-stream"]
                 _ = try await carrier.send(
-                    .init(method: "GET", target: "/v1/jobs", headers: headers), deadline: .seconds(30))
+                    .init(method: "GET", target: "/v1/jobs", headers: headers), deadline: .minutes(5))
                 _ = try await carrier.send(
-                    .init(method: "POST", target: "/v1/events", headers: headers), deadline: .seconds(30))
+                    .init(method: "POST", target: "/v1/events", headers: headers), deadline: .minutes(5))
             }
         }
         #expect(endpoint.requests == 3 && feed.asked.isEmpty)

@@ -80,7 +80,7 @@ struct HTTPCarrierTests {
         try await withServer(endpoint) { port, _ in
             try await withCarrier(port) { carrier in
                 let failure = await #expect(throws: CarrierFailure.self) {
-                    try await carrier.send(.init(method: "GET", target: target), deadline: .seconds(10))
+                    try await carrier.send(.init(method: "GET", target: target), deadline: .minutes(5))
                 }
                 #expect(failure?.code == "protocol")
             }
@@ -99,7 +99,7 @@ struct HTTPCarrierTests {
                 ]
                 let request = CarrierRequest(
                     method: "POST", target: "/mirror", headers: headers, body: Array("abc".utf8))
-                let answer = try await carrier.send(request, deadline: .seconds(30))
+                let answer = try await carrier.send(request, deadline: .minutes(5))
                 #expect(answer.body == request.body)
             }
         }

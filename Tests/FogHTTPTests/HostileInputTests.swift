@@ -126,7 +126,7 @@ struct HostileInputTests {
             let hello = RouteTable.hello(.open)
             #expect(try await pool.ask("POST", "/v1/worker/hello", by: "worker", body: hello).status == 200)
             let job = try await pool.submit()
-            let wanted = PollRequest(allowance: RouteTable.allowance(.open), want: 1, wait: .seconds(10))
+            let wanted = PollRequest(allowance: RouteTable.allowance(.open), want: 1, wait: .minutes(1))
             let polled = try await pool.ask("POST", "/v1/worker/poll", by: "worker", body: Wire.encode(wanted))
             let lease = try #require(try Wire.decode(PollAnswer.self, from: polled.body).leases.first)
             #expect(lease.attempt.task.job == job)
@@ -168,7 +168,9 @@ struct HostileInputTests {
     /// Routes that read their body as JSON, and who may ask them.
     private static func readers(_ things: Things) throws -> [RouteCase] {
         try RouteTable.cases(things).filter { item in
+            // Of a thing that nobody has, the body is never read.
             item.method == "POST" && item.body.count > 2 && !item.route.hasSuffix("/worker/logs")
+                && !item.route.contains("{enrolment}") && !item.route.contains("{identity}")
         }
     }
 

@@ -87,7 +87,7 @@ struct LongPollTests {
                     }
                     try await eventually { endpoint.waiting == 40 }
                     let answer = try await carrier.send(
-                        .init(method: "GET", target: "/status/200"), deadline: .seconds(30))
+                        .init(method: "GET", target: "/status/200"), deadline: .minutes(5))
                     #expect(answer.status == 200)
                     group.cancelAll()
                 }

@@ -27,11 +27,13 @@ struct Pool: Sendable {
 
     /// One of each role, `ada` and `eve` who are both clients, and each with an account of its own.
     private static let roles: [(String, Set<Role>)] =
-        Role.allCases.map { ($0.rawValue, [$0]) } + [("ada", [.client]), ("eve", [.client])]
+        Role.allCases.map { ($0.rawValue, [$0]) } + [("ada", [.client]), ("eve", [.client]), ("hal", [.worker])]
 
     /// - Parameter body: ends before the server and the folder do.
     static func with(
         limits: HTTPServer.Limits = HTTPServer.Limits(), openRequests: Int = Authentication.openRequestsLimit,
+        rules change: @escaping @Sendable (inout CoordinatorConfiguration) -> Void = { _ in },
+        space: @escaping SpaceProbe = { nil },
         _ body: @escaping @Sendable (Pool) async throws -> Void
     ) async throws {
         try await TemporaryFolder.with { folder in
@@ -44,9 +46,11 @@ struct Pool: Sendable {
                 logs: try LogFiles(folder: "\(folder)/logs"))
             var rules = CoordinatorConfiguration()
             rules.economy = true
+            change(&rules)
             let clock = SystemClock()
             let coordinator = try await Coordinator.open(
-                store: store, content: content, key: key, rules: rules, clock: clock, logger: logger)
+                store: store, content: content, key: key, rules: rules, clock: clock, logger: logger,
+                space: space)
             var people: [String: Person] = [:]
             for (name, roles) in roles {
                 let key = SigningKey.generate()

@@ -20,11 +20,13 @@ struct RouteCase: Sendable, CustomTestStringConvertible {
 
 /// The things that requests are about.
 struct Things: Sendable {
-    let job: JobID
-    let attempt: AttemptID
-    let blob: Digest
-    let node: NodeID
-    let account: AccountID
+    var job: JobID
+    var attempt: AttemptID
+    var blob: Digest
+    var node: NodeID
+    var account: AccountID
+    /// Of the attempt, when there is one.
+    var lease: Lease?
 
     /// All of ada's, whom nobody here is; the node is the worker's.
     static func make(in pool: Pool) async throws -> Things {
@@ -49,18 +51,20 @@ enum RouteTable {
 
     private static let capabilities: [String: Set<Role>] = [
         "POST /v1/jobs": submitters, "GET /v1/jobs": everybody,
-        "GET /v1/jobs/{job}": [.admin], "GET /v1/jobs/{job}/document": [.admin],
-        "GET /v1/jobs/{job}/tasks": [.admin], "GET /v1/jobs/{job}/attempts": [.admin],
-        "GET /v1/jobs/{job}/events": [.admin], "GET /v1/jobs/{job}/explain": [.admin],
+        "GET /v1/jobs/{job}": [.admin, .auditor], "GET /v1/jobs/{job}/document": [.admin],
+        "GET /v1/jobs/{job}/tasks": [.admin, .auditor], "GET /v1/jobs/{job}/attempts": [.admin, .auditor],
+        "GET /v1/jobs/{job}/events": [.admin, .auditor], "GET /v1/jobs/{job}/explain": [.admin, .auditor],
         "GET /v1/jobs/{job}/logs": [.admin], "GET /v1/events": [.admin, .auditor],
         "POST /v1/jobs/{job}/cancel": [.admin], "POST /v1/jobs/{job}/hold": [.admin],
         "POST /v1/jobs/{job}/release": [.admin], "POST /v1/jobs/{job}/fund": [.admin],
-        "POST /v1/jobs/{job}/retry": [.admin],
+        "POST /v1/jobs/{job}/retry": [.admin], "POST /v1/jobs/{job}/keep": [.admin],
         "POST /v1/blobs/missing": [.client, .worker, .admin], "PUT /v1/blobs/{digest}": [.client, .worker, .admin],
         "GET /v1/blobs/{digest}": [],
         "POST /v1/worker/hello": [.worker], "POST /v1/worker/poll": [.worker], "POST /v1/worker/heartbeat": [.worker],
+        "POST /v1/worker/link": [.worker],
         "POST /v1/worker/complete": [.worker], "POST /v1/worker/checkpoint": [.worker],
-        "POST /v1/worker/logs": [.worker],
+        "POST /v1/worker/logs": [.worker], "POST /v1/worker/leave": [.worker],
+        "GET /v1/usage": everybody, "GET /v1/usage/all": [.admin, .auditor],
         "GET /v1/me": everybody, "GET /v1/nodes": everybody, "GET /v1/nodes/{node}": everybody,
         // Its owner, who is a worker here, and operators.
         "POST /v1/nodes/{node}/cordon": [.admin, .worker], "POST /v1/nodes/{node}/drain": [.admin, .worker],
@@ -69,6 +73,12 @@ enum RouteTable {
         "GET /v1/ledger/accounts/{account}/history": [.admin, .auditor],
         "GET /v1/receipts/{attempt}": [.admin, .auditor], "POST /v1/ledger/grants": [.admin],
         "GET /v1/ledger/audit": [.admin, .auditor, .client], "POST /v1/enroll": [.admin],
+        "GET /v1/enrolments": [.admin], "POST /v1/enrolments/{enrolment}/approve": [.admin],
+        "POST /v1/enrolments/{enrolment}/revoke": [.admin], "GET /v1/identities": [.admin],
+        "POST /v1/identities/{identity}/suspend": [.admin], "POST /v1/identities/{identity}/resume": [.admin],
+        "POST /v1/identities/{identity}/revoke": [.admin], "POST /v1/identity/rotate": everybody,
+        "POST /v1/housekeeping": [.admin], "GET /v1/overview": everybody,
+        "POST /v1/nodes/{node}/labels": [.admin, .worker],
     ]
 
     /// Every route that is served; one without a capability fails the test that asks.
@@ -86,13 +96,13 @@ enum RouteTable {
         let values = [
             "{job}": things.job.description, "{attempt}": things.attempt.description,
             "{digest}": things.blob.description, "{node}": things.node.description,
-            "{account}": things.account.description,
+            "{account}": things.account.description, "{enrolment}": "nobody", "{identity}": "nobody",
         ]
         return "/"
             + path.split(separator: "/").map { values[String($0)] ?? String($0) }.joined(separator: "/")
     }
 
-    private static func query(_ route: String, _ things: Things) -> String {
+    static func query(_ route: String, _ things: Things) -> String {
         switch route {
         case "PUT /v1/blobs/{digest}": "?total=9"
         case "POST /v1/worker/logs": "?attempt=\(things.attempt)&stream=stdout"
@@ -119,10 +129,12 @@ enum RouteTable {
         case "POST /v1/jobs": Pool.document()
         case "POST /v1/jobs/{job}/cancel", "POST /v1/jobs/{job}/hold": encoded(ReasonBody(reason: "because"))
         case "POST /v1/jobs/{job}/fund": encoded(FundBody(credits: .credits(1)))
+        case "POST /v1/jobs/{job}/keep": encoded(KeepBody(span: .days(30)))
         case "POST /v1/jobs/{job}/retry": encoded(RetryBody(onlyFailed: true))
         case "POST /v1/blobs/missing": encoded(DigestListBody(digests: [things.blob]))
         case "PUT /v1/blobs/{digest}": Array("ada's own".utf8)
         case "POST /v1/worker/hello": hello()
+        case "POST /v1/worker/link": encoded(LinkRequest(exchange: Base64Bytes(ExchangeKey.generate().publicBytes)))
         case "POST /v1/worker/poll": encoded(PollRequest(allowance: allowance(), want: 1, wait: .zero))
         case "POST /v1/worker/heartbeat":
             encoded(Heartbeat(allowance: allowance(), attempts: [.init(attempt: things.attempt, state: .running)]))
@@ -130,8 +142,13 @@ enum RouteTable {
         case "POST /v1/worker/checkpoint": encoded(CheckpointReport(attempt: things.attempt, files: [file]))
         case "POST /v1/ledger/grants":
             encoded(GrantBody(account: things.account.description, credits: .credits(1), reason: "a gift"))
+        case "POST /v1/nodes/{node}/labels": encoded(LabelBody(labels: ["room": "12"]))
+        case "POST /v1/housekeeping": encoded(HousekeepingRequest(dryRun: true))
         case "POST /v1/enroll":
             encoded(EnrollBody(roles: [.client], uses: 1, ttl: .hours(1), owner: nil, credits: .zero))
+        case "POST /v1/enrolments/{enrolment}/revoke", "POST /v1/identities/{identity}/suspend",
+            "POST /v1/identities/{identity}/revoke":
+            encoded(ReasonBody(reason: "because"))
         case let other where other.hasPrefix("POST"): Array("{}".utf8)
         default: []
         }

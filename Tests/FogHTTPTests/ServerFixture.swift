@@ -11,14 +11,16 @@ import Testing
 /// A server on loopback for as long as the body runs; afterwards it is shut down as SIGTERM would do it, and waited for.
 func withServer(
     _ endpoint: any CarrierEndpoint, streams: (any EventStreaming)? = nil,
-    limits: HTTPServer.Limits = HTTPServer.Limits(), admission: @escaping HTTPServer.Admission = { _ in nil },
+    limits: HTTPServer.Limits = HTTPServer.Limits(), identity: ServerIdentity? = nil,
+    admission: @escaping HTTPServer.Admission = { _ in nil },
     _ body: @Sendable (_ port: Int, _ server: HTTPServer) async throws -> Void
 ) async throws {
     let (ports, port) = AsyncStream<Int>.makeStream()
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let server = HTTPServer(
-        endpoint: endpoint, streams: streams, limits: limits, logger: logger, admission: admission,
+        endpoint: endpoint, streams: streams, limits: limits, identity: identity, logger: logger,
+        admission: admission,
         onBound: { port.yield($0) })
     let group = ServiceGroup(configuration: .init(services: [server], logger: logger))
     try await withThrowingTaskGroup(of: Void.self) { tasks in

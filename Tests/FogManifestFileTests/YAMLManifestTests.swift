@@ -144,7 +144,10 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake("run: a\ninputs: [/etc/hosts]", "bad_path", "inputs[0]", 2, 10, "inputs: {hosts:"),
         Mistake("run: a\ninputs: {../x: y}", "bad_path", "inputs.../x", 2, 10),
         Mistake("run: a\ninputs: {a: \"blob:12\"}", "bad_path", "inputs.a", 2, 13),
-        Mistake("run: a\ninputs: {a: \"volume:v\"}", "not_supported_yet", "inputs.a", 2, 13),
+        Mistake("run: a\ninputs: {a: \"volume:V\"}", "bad_path", "inputs.a", 2, 13),
+        Mistake("run: a\narray: 0-3\ninputs: {a: \"volume:{index}\"}", "bad_path", "inputs.a", 3, 13),
+        Mistake("run: a\ninputs: {a: \"volume:v/../w\"}", "bad_path", "inputs.a", 2, 13),
+        Mistake("run: a\ninputs: [\"volume:v\"]", "bad_path", "inputs[0]", 2, 10, "name"),
         Mistake("run: a\ninputs: [a, a]", "duplicate", "inputs[1]", 2, 13),
         Mistake("run: a\ninputs: {d: x, d/e: y}", "conflict", "inputs.d/e", 2, 16),
         Mistake("run: a\ninputs: [\"a\\nb\"]", "bad_path", "inputs[0]", 2, 10),
@@ -182,8 +185,13 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 
     static let notYet: [Mistake] = [
         Mistake("run: a\nprivacy: secret", "not_supported_yet", "privacy", 2, 10, "public"),
-        Mistake("run: a\nsecrets: [KEY]", "not_supported_yet", "secrets", 2, 10, "remove"),
-        Mistake("run: a\nimage: alpine", "not_supported_yet", "image", 2, 8, "host"),
+        Mistake("run: a\nsecrets: [KEY=x]", "bad_name", "secrets[0]", 2, 11, "--secret"),
+        Mistake("run: a\nsecrets: [K, K]", "duplicate", "secrets[1]", 2, 14),
+        Mistake("run: a\nsecrets: {k: VAR}", "bad_value", "secrets.k", 2, 14, "env:VAR"),
+        Mistake("run: a\nenv: {V: x}\nsecrets: {k: \"env:V\"}", "conflict", "secrets.k", 3, 10),
+        Mistake("run: a\nimage: \"volume:v\"", "bad_value", "image", 2, 8, "sent along"),
+        Mistake("run: a\narray: 0-1\nimage: \"{index}.tar\"", "bad_value", "image", 3, 8),
+        Mistake("run: a\nimage: \"blob:12\"", "bad_path", "image", 2, 8),
         Mistake("run: a\nverify: 9", "out_of_range", "verify", 2, 9),
         Mistake("run: a\nplacement: {strategy: nsga2}", "not_supported_yet", "placement.strategy", 2, 23),
     ]
@@ -266,6 +274,14 @@ struct YAMLManifestTests {
         for level in 1...30 { text += "  a\(level): &a\(level) [*a\(level - 1), *a\(level - 1), *a\(level - 1)]\n" }
         let problems = ManifestFile(text: text, path: "x.yaml", folder: nil).outcome.problems
         #expect(Set(problems.map(\.code)) == ["alias"])
+    }
+
+    @Test("An anchor is told once, however many aliases lead to it; two anchors are two mistakes")
+    func oneAnchor() {
+        let text = "run: &r a\nenv: {A: *r, B: *r, C: &c x, D: *c}"
+        let problems = ManifestFile(text: text, path: "x.yaml", folder: nil).outcome.problems
+        #expect(problems.map(\.code) == ["alias", "alias"])
+        #expect(problems.map(\.mark) == [SourceMark(line: 1, column: 6), SourceMark(line: 2, column: 24)])
     }
 
     @Test("A file beyond the limit is not parsed")

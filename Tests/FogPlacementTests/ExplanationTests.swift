@@ -85,6 +85,19 @@ func smallestRelaxation() {
     #expect(Explanation.of(shape, nodes: nodes, now: testNow).fitting == 1)
 }
 
+@Test(
+    "what the advice offers is a size that a manifest may ask and that the node has",
+    arguments: [(22_748_851_809, "21GiB"), (4_831_838_209, "4608MiB"), (3 << 30, "3GiB"), ((1 << 20) - 1, "1048575B")]
+        as [(Int64, String)])
+func offeredSize(bytes: Int64, offer: String) throws {
+    let node = makeNode(1) { $0.report.disk = ByteCount(bytes) }
+    var shape = makeShape { $0.demand.disk = .gibibytes(40) }
+    let explanation = Explanation.of(shape, nodes: [node], now: testNow)
+    #expect(explanation.advice.text == "disk \(offer) instead of 40GiB would fit node n1")
+    shape.demand.disk = try ByteCount(explanation.advice.value ?? "")
+    #expect(Explanation.of(shape, nodes: [node], now: testNow).fitting == 1)
+}
+
 @Test("advice that names one clause is true: without it the node fits", arguments: Breaker.all)
 func adviceIsTrue(_ breaker: Breaker) {
     var shape = makeShape(), node = makeNode(1), avoiding = Avoidance()

@@ -98,6 +98,15 @@ struct Breaker: CustomTestStringConvertible, Sendable {
         Breaker(.requires, .never, "architecture") {
             $0.constraints.requires = [.architecture("aarch64")]; _ = ($1, $2)
         },
+        Breaker(.requires, .never, "program of another machine") {
+            $0.constraints.requires = [.machine(["aarch64"], input: "solve")]; _ = ($1, $2)
+        },
+        Breaker(.trustedOwner, .never, "secrets") {
+            $0.constraints.secretsOf = "somebody"; _ = ($1, $2)
+        },
+        Breaker(.requires, .never, "volume") {
+            $0.constraints.requires = [.volume("genomes")]; _ = ($1, $2)
+        },
         Breaker(.requires, .never, "label") {
             $0.constraints.requires = [.label("studio")]; _ = ($1, $2)
         },
@@ -235,6 +244,15 @@ func failureWords() {
         } == [
             "memory 512MiB of 16GiB by the owner's cap, wanted 1GiB"
         ])
+    // As people read it, rounded down; what is wanted stands as it was written.
+    #expect(
+        text {
+            $0.demand.disk = .gibibytes(40); $1.report.disk = ByteCount(22_748_851_809)
+        } == ["disk 21.1GiB, wanted 40GiB"])
+    #expect(
+        text {
+            $0.demand.memory = .gibibytes(4); $1.free.memory = ByteCount(4 << 30) - ByteCount(1)
+        } == ["memory 3.9GiB free now, wanted 4GiB"])
     #expect(
         text {
             $1.free.cpu = Millicores(500); _ = $0

@@ -4,7 +4,7 @@ import Testing
 
 @testable import FogSandbox
 
-@Suite("What a task cannot reach", .timeLimit(.minutes(3)))
+@Suite("What a task cannot reach", .timeLimit(.minutes(10)))
 struct EscapeTests {
     /// Each script ends with 0 only when the attempt was refused.
     static let attempts: [(String, String)] = [
@@ -12,7 +12,7 @@ struct EscapeTests {
         ("read the host's passwords", "! cat /etc/shadow && ! grep root /etc/passwd"),
         (
             "see the host's folders",
-            "[ ! -e /sys ] && [ ! -e /home ] && [ ! -e /root ] && [ ! -e /var ] && [ ! -e /run ]"
+            "[ ! -e /sys ] && [ ! -e /home ] && [ ! -e /root ] && [ ! -e /var ] && [ \"$(find /run)\" = \"$(printf '/run\\n/run/secrets')\" ]"
         ),
         ("see the host's processes", "[ $(ls /proc | grep -c '^[0-9]') -le 6 ]"),
         ("look into init", "! cat /proc/1/environ && ! ls /proc/1/fd && ! readlink /proc/1/exe"),

@@ -83,7 +83,7 @@ struct Fixture: Sendable {
         defer { close(output) }
         var task = SandboxTask(
             arguments: arguments, workFolder: work("work-\(index)"),
-            resources: ResourceRequest(memory: .mebibytes(256), disk: .mebibytes(64), time: .seconds(60)),
+            resources: ResourceRequest(memory: .mebibytes(256), disk: .mebibytes(64), time: .minutes(5)),
             killGrace: .milliseconds(200))
         task.standardOutput = output
         task.standardError = output
@@ -108,10 +108,10 @@ func appears(_ path: String) async throws { try await eventually { Files.exists(
 /// Waits for a condition that another process brings about; the bound only keeps a broken test from hanging.
 func eventually(_ condition: () -> Bool) async throws {
     let clock = ContinuousClock()
-    let end = clock.now + .seconds(30)
+    let end = clock.now + .seconds(300)
     while !condition() {
         try #require(clock.now < end, "it never came about")
-        await Task.yield()
+        try await Task.sleep(for: .milliseconds(2))
     }
 }
 

@@ -107,7 +107,7 @@ struct PlanTests {
     }
 }
 
-@Suite("The launcher by itself", .timeLimit(.minutes(2)))
+@Suite("The launcher by itself", .timeLimit(.minutes(10)))
 struct LauncherTests {
     /// Runs `fog-sandbox exec` with a script; under another user where one is named.
     private func execute(_ script: String, as user: Int? = nil, filter: Bool = true) throws -> (
@@ -119,7 +119,7 @@ struct LauncherTests {
         let profile = try Fixture.profile()
         var template = TemplatePlan()
         template.hostID = 61_999
-        template.mounts = RootTree.mounts(profile)
+        template.mounts = try RootTree.mounts(profile)
         template.rules = RootTree.rules
         if filter { template.filter = try FilterCompiler.compile(profile).bytes }
         var launch = LaunchPlan()

@@ -103,6 +103,12 @@ struct LogFilesTests {
             #expect(try logs.append([3, 4, 5], to: attempt, stream: .stdout, at: 2) == 5)
             #expect(await failureCode { try logs.append([9], to: attempt, stream: .stdout, at: 6) } == "wrong_offset")
             #expect(await failureCode { try logs.append([9], to: attempt, stream: .stdout, at: -1) } == "wrong_offset")
+            // The worker is told which log and where it stands, not where the coordinator keeps it.
+            let gap = #expect(throws: StoreFailure.self) {
+                try logs.append([9], to: attempt, stream: .stdout, at: 6)
+            }
+            #expect(gap?.message.contains("stdout of attempt \(attempt) has") == true, "\(gap?.message ?? "")")
+            #expect(gap?.message.contains(folder) == false, "\(gap?.message ?? "")")
             #expect(try logs.read(attempt, stream: .stdout, at: 0, count: 99) == [1, 2, 3, 4, 5])
             #expect(try logs.read(attempt, stream: .stdout, at: 3, count: 1) == [4])
             #expect(try logs.size(attempt, stream: .stderr) == 0)

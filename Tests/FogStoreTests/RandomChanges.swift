@@ -71,6 +71,7 @@ struct RandomChanges {
         progress.steps[0].counts.move(from: .ready, to: .succeeded)
         progress.settled = chance(40)
         progress.finishedAt = chance(60) ? make.tick() : nil
+        progress.keptUntil = chance(20) ? make.now + .seconds(Int64(below(60)) - 30) : nil
         change.progress[job.record.id] = progress
     }
 

@@ -22,7 +22,7 @@ package struct CarrierConformance: Sendable {
 
     /// Tries of one request over a carrier that loses some.
     private static let triesLimit = 200
-    private static let deadline = TimeSpan.seconds(30)
+    private static let deadline = TimeSpan.minutes(5)
 
     private let scope: Scope
 

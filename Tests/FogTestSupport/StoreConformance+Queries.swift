@@ -145,9 +145,12 @@ extension StoreConformance {
             }
             #expect(try await store.commit(change) == .applied)
             let cut = jobs[4].record.progress.finishedAt ?? .zero
-            #expect(try await store.prune(endedBefore: cut, unusedBefore: make.tick(), limit: 1).isEmpty)
+            func prune(limit: Int) async throws -> [Digest] {
+                try await store.prune(endedBefore: cut, keptBefore: cut, unusedBefore: make.tick(), limit: limit)
+            }
+            #expect(try await prune(limit: 1).isEmpty)
             #expect(try await store.jobs(JobFilter()).map(\.id) == [4, 3, 2, 1].map { jobs[$0].record.id })
-            #expect(try await store.prune(endedBefore: cut, unusedBefore: make.tick(), limit: 9).isEmpty)
+            #expect(try await prune(limit: 9).isEmpty)
             #expect(try await store.jobs(JobFilter()).map(\.id) == [4, 1].map { jobs[$0].record.id })
             let gone = jobs[2].record.id
             #expect(try await store.tasks(of: gone, after: nil, states: nil, limit: 9).isEmpty)
@@ -166,10 +169,48 @@ extension StoreConformance {
             let progress = last.progress
             try await store.establish([.make { $0.progress[last.id] = progress }])
             let after = make.tick()
-            #expect(try await store.prune(endedBefore: after, unusedBefore: after, limit: 9) == [blob.digest])
+            let counted = try await store.prunable(endedBefore: after, keptBefore: after, unusedBefore: after)
+            #expect(counted.jobs == 2 && counted.tasks == 2 && counted.events == 2 && counted.blobs == 1)
+            let unused = try await store.prune(endedBefore: after, keptBefore: after, unusedBefore: after, limit: 9)
+            #expect(unused == [blob.digest])
             #expect(try await store.blob(blob.digest) == nil)
             #expect(try await store.events(after: 0, job: nil, limit: 9).isEmpty)
             #expect(try await store.lastEventSequence() == 5, "a number is never given twice")
+        },
+        StoreConformance("a job that is kept stays with its history until that time has come") { store async throws in
+            var make = StoreFixture()
+            var jobs: [StoredJob] = []
+            let ended = make.tick()
+            for kept in [nil, ended + .days(30), ended + .days(2)] as [Timestamp?] {
+                var job = make.job()
+                job.record.progress.finishedAt = ended
+                job.record.progress.settled = true
+                job.record.progress.keptUntil = kept
+                jobs.append(job)
+            }
+            var change = Change()
+            change.newJobs = jobs
+            for job in jobs { change.events.append(make.event(job: job.record.id)) }
+            #expect(try await store.commit(change) == .applied)
+            #expect(try await store.job(jobs[1].record.id) == jobs[1])
+            func left(after span: TimeSpan) async throws -> [JobID] {
+                let now = ended + span
+                let due = try await store.prunable(
+                    endedBefore: now - .days(7), keptBefore: now, unusedBefore: now - .days(1))
+                let before = try await store.jobs(JobFilter()).count
+                _ = try await store.prune(
+                    endedBefore: now - .days(7), keptBefore: now, unusedBefore: now - .days(1), limit: 9)
+                let left = try await store.jobs(JobFilter())
+                #expect(due.jobs == before - left.count && due.events == due.jobs)
+                #expect(try await store.events(after: 0, job: nil, limit: 9).count == left.count)
+                return left.map(\.id).sorted()
+            }
+            let (plain, month) = (jobs[0].record.id, jobs[1].record.id)
+            // Kept for two days only is no less than all jobs are.
+            #expect(try await left(after: .days(7)) == [plain, month, jobs[2].record.id].sorted())
+            #expect(try await left(after: .days(8)) == [month])
+            #expect(try await left(after: .days(30)) == [month])
+            #expect(try await left(after: .days(31)).isEmpty)
         },
         StoreConformance("content that no job names goes after its time") { store async throws in
             var make = StoreFixture()
@@ -187,10 +228,12 @@ extension StoreConformance {
                 ]
             }
             #expect(try await store.commit(change) == .applied)
-            let gone = try await store.prune(endedBefore: .zero, unusedBefore: uploaded, limit: 9)
+            let gone = try await store.prune(
+                endedBefore: .zero, keptBefore: .zero, unusedBefore: uploaded, limit: 9)
             #expect(gone == [blobs[2].digest], "one is newly uploaded, one is in use, one has no file")
             #expect(try await store.blob(blobs[3].digest) == nil)
-            let later = try await store.prune(endedBefore: .zero, unusedBefore: make.tick(), limit: 9)
+            let later = try await store.prune(
+                endedBefore: .zero, keptBefore: .zero, unusedBefore: make.tick(), limit: 9)
             #expect(later == [blobs[0].digest])
             #expect(try await store.blob(blobs[1].digest) == blobs[1])
         },

@@ -13,7 +13,9 @@ package struct StoreConformance: Sendable, CustomTestStringConvertible {
         self.run = run
     }
 
-    package static var all: [StoreConformance] { parts + preconditions + guards + queries + economy + housekeeping }
+    package static var all: [StoreConformance] {
+        parts + enrolment + preconditions + guards + queries + economy + housekeeping
+    }
 
     // MARK: - Parts
 
@@ -42,6 +44,7 @@ package struct StoreConformance: Sendable, CustomTestStringConvertible {
             job.record.progress.spent = .credits(2)
             job.record.progress.escrowOpen = true
             job.record.progress.deadlineMissed = true
+            job.record.progress.keptUntil = make.tick()
             let progress = job.record.progress, id = job.record.id
             #expect(try await store.commit(.make { $0.progress[id] = progress }) == .applied)
             #expect(try await store.job(id) == job)

@@ -112,6 +112,7 @@ package struct StoreFixture {
         node.recentFaults = [tick(), tick()]
         node.probationUntil = tick()
         node.probations = 2
+        node.labels = ["room": "12", "quiet": ""]
         return node
     }
 

@@ -83,6 +83,16 @@ struct KeepingTests {
         return key
     }
 
+    @Test("the cache holds 10 GiB, or a tenth of what would be free without it")
+    func cacheSize() {
+        let gib: Int64 = 1 << 30
+        #expect(ContentCache.bound(free: 1000 * gib, held: 5 * gib) == 10 * gib)
+        #expect(ContentCache.bound(free: 40 * gib, held: 0) == 4 * gib)
+        #expect(ContentCache.bound(free: 36 * gib, held: 4 * gib) == 4 * gib, "what it holds does not shrink it")
+        #expect(ContentCache.bound(free: 0, held: 5 * gib) == gib / 2, "on a full disk it gives back")
+        #expect(ContentCache.bound(free: nil, held: 0) == 10 * gib)
+    }
+
     @Test("The cache never passes its bound: the oldest goes first, what a task has bound stays")
     func cacheBound() throws {
         try withFolder { folder in
@@ -112,6 +122,35 @@ struct KeepingTests {
             #expect(again[key]?.size == 7)
             #expect(again[key]?.isVerified == false)
             #expect(again.total == 7)
+        }
+    }
+
+    @Test("An unpacked image counts in the cache, outlives a restart whole or not at all, and goes when room is needed")
+    func cacheImages() throws {
+        try withFolder { folder in
+            let path = folder + "/cache"
+            var cache = try ContentCache(folder: path, limit: ByteCount(100))
+            let (kept, half) = (Digest.blake2b([1]), Digest.blake2b([2]))
+            for digest in [kept, half] {
+                try Disk.makeFolders(cache.imageDraft(digest) + "/root/usr")
+                try "x".write(
+                    toFile: cache.imageDraft(digest) + "/root/usr/file", atomically: false, encoding: .utf8)
+            }
+            try cache.reserve(60)
+            try cache.addImage(kept, size: 60, at: .seconds(1))
+            #expect(cache.total == 60)
+            #expect(access(cache.path(.image(kept)) + "/usr/file", F_OK) == 0)
+            cache = try ContentCache(folder: path, limit: ByteCount(100))
+            #expect(cache[.image(kept)]?.size == 60)
+            #expect(cache[.image(half)] == nil)
+            #expect(access(cache.imageDraft(half), F_OK) != 0)
+            cache.use(.image(kept), at: .seconds(2))
+            #expect(throws: WorkerFailure.self) { try cache.reserve(50) }
+            cache.release(.image(kept))
+            try cache.reserve(50)
+            #expect(cache[.image(kept)] == nil)
+            #expect(access(cache.path(.image(kept)), F_OK) != 0)
+            #expect(cache.total == 50)
         }
     }
 

@@ -37,6 +37,7 @@ enum fog_mount_kind {
     FOG_MOUNT_FOLDER = 6,
     FOG_MOUNT_TEXT = 7,       // file at target with the content `source`
     FOG_MOUNT_HOST_PROC = 8,  // the host's /proc, to be covered: without one in sight the kernel refuses a new one
+    FOG_MOUNT_SECRET = 10,    // as text, for its owner alone to read
     FOG_MOUNT_WRITABLE = 9,   // bind of a host folder, writable, no devices, no set-user-id
 };
 
@@ -111,6 +112,9 @@ void fog_report_init(struct fog_report *report, int kind, uint32_t sequence);
 int fog_mount_one(const struct fog_mount *mount);
 
 // --- system.c: wrappers for what Swift's Glibc module lacks ---
+
+// Writes everything of a file system to its disk: syncfs(2). -1 and errno.
+int fog_sync_disk(int file);
 
 // Receives one packet with its descriptors (CLOEXEC). Length, 0 at the end, -1 with errno; EMSGSIZE when cut short.
 ssize_t fog_receive(int socket, void *buffer, size_t capacity, int *descriptors, int max, int *count, int flags);

@@ -7,14 +7,17 @@ package struct SubmitBody: Hashable, Sendable, Codable {
     package var document: String
     /// Blob with the files behind the inputs' sources.
     package var fileTable: Digest?
+    /// Values of the secrets that the manifest names; nil = none. No answer ever holds one.
+    package var secrets: [String: String]?
 
-    package init(document: String, fileTable: Digest?) {
+    package init(document: String, fileTable: Digest?, secrets: [String: String]? = nil) {
         self.document = document
         self.fileTable = fileTable
+        self.secrets = secrets
     }
 
     enum CodingKeys: String, CodingKey {
-        case document
+        case document, secrets
         case fileTable = "file_table"
     }
 }
@@ -57,6 +60,7 @@ package struct JobBody: Hashable, Sendable, Codable {
     package var steps: [Step]
     package var account: AccountID
     package var labels: [String: String]
+    package var traceparent: String?
     package var priority: Int
     package var submittedAt: Timestamp
     package var startedAt: Timestamp?
@@ -64,6 +68,8 @@ package struct JobBody: Hashable, Sendable, Codable {
     package var budget: Credits
     package var spent: Credits
     package var deadlineMissed: Bool
+    /// Until when its history, logs and outputs stay at least; nil = as long as every job's.
+    package var keptUntil: Timestamp?
 
     package init(_ record: JobRecord) {
         id = record.id
@@ -76,6 +82,7 @@ package struct JobBody: Hashable, Sendable, Codable {
         steps = record.progress.steps.map(Step.init)
         account = record.account
         labels = record.labels
+        traceparent = record.trace?.description
         priority = record.priority
         submittedAt = record.submittedAt
         startedAt = record.progress.firstGrantAt
@@ -83,15 +90,17 @@ package struct JobBody: Hashable, Sendable, Codable {
         budget = record.progress.budget
         spent = record.progress.spent
         deadlineMissed = record.progress.deadlineMissed
+        keptUntil = record.progress.keptUntil
     }
 
     enum CodingKeys: String, CodingKey {
-        case id, name, state, held, tasks, counts, steps, account, labels, priority, budget, spent
+        case id, name, state, held, tasks, counts, steps, account, labels, traceparent, priority, budget, spent
         case cancelReason = "cancel_reason"
         case submittedAt = "submitted_at"
         case startedAt = "started_at"
         case finishedAt = "finished_at"
         case deadlineMissed = "deadline_missed"
+        case keptUntil = "kept_until"
     }
 }
 
@@ -337,6 +346,15 @@ package struct FundBody: Hashable, Sendable, Codable {
     package var credits: Credits
 
     package init(credits: Credits) { self.credits = credits }
+}
+
+package struct KeepBody: Hashable, Sendable, Codable {
+    /// From now on; zero = no longer than every job's history stays.
+    package var span: TimeSpan
+
+    package init(span: TimeSpan) { self.span = span }
+
+    enum CodingKeys: String, CodingKey { case span = "for" }
 }
 
 package struct RetryBody: Hashable, Sendable, Codable {

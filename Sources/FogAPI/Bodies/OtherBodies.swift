@@ -47,6 +47,8 @@ package struct NodeBody: Hashable, Sendable, Codable {
     package var lastSeen: Timestamp
     package var probationUntil: Timestamp?
     package var trusted: Bool
+    /// Labels that were given here, beside those of the report; a name alone has an empty value.
+    package var labels: [String: String]?
 
     package init(
         row: NodeRow, owner: String, liveness: String, allowance: Allowance?, closed: String?, leases: Int
@@ -64,10 +66,11 @@ package struct NodeBody: Hashable, Sendable, Codable {
         lastSeen = row.lastSeen
         probationUntil = row.probationUntil
         trusted = row.trusted
+        labels = row.labels
     }
 
     enum CodingKeys: String, CodingKey {
-        case id, name, owner, standing, liveness, allowance, closed, leases, report, trusted
+        case id, name, owner, standing, liveness, allowance, closed, leases, report, trusted, labels
         case enrolledAt = "enrolled_at"
         case lastSeen = "last_seen"
         case probationUntil = "probation_until"
@@ -121,20 +124,23 @@ package struct HistoryBody: Hashable, Sendable, Codable {
         package var sequence: UInt64
         package var at: Timestamp
         package var kind: String
-        /// Positive = the account gained.
+        /// What moved: positive = the account gained.
         package var amount: Credits
+        /// Of a `pending`, which moves nothing yet: what its end may move at most, with the sign of ``amount``.
+        package var reserved: Credits?
         package var other: AccountID?
         package var subject: String
         package var evidence: Digest?
 
         package init(
-            sequence: UInt64, at: Timestamp, kind: String, amount: Credits, other: AccountID?, subject: String,
-            evidence: Digest?
+            sequence: UInt64, at: Timestamp, kind: String, amount: Credits, reserved: Credits? = nil,
+            other: AccountID?, subject: String, evidence: Digest?
         ) {
             self.sequence = sequence
             self.at = at
             self.kind = kind
             self.amount = amount
+            self.reserved = reserved
             self.other = other
             self.subject = subject
             self.evidence = evidence
@@ -188,11 +194,16 @@ package struct EnrollBody: Hashable, Sendable, Codable {
     package var roles: [Role]
     package var uses: Int
     package var ttl: TimeSpan
-    /// Existing account by name or id; nil = a new one for each that joins.
+    /// Existing account by name or id, `self` for one's own; nil = a new one for each that joins.
     package var owner: String?
     package var credits: Credits
+    /// Whoever joins waits until an admin approves.
+    package var approve: Bool?
 
-    package init(roles: [Role], uses: Int, ttl: TimeSpan, owner: String?, credits: Credits) {
+    package init(
+        roles: [Role], uses: Int, ttl: TimeSpan, owner: String?, credits: Credits, approve: Bool? = nil
+    ) {
+        self.approve = approve
         self.roles = roles
         self.uses = uses
         self.ttl = ttl
@@ -205,10 +216,13 @@ package struct EnrollBody: Hashable, Sendable, Codable {
 package struct EnrolledBody: Hashable, Sendable, Codable {
     package var token: String
     package var expiresAt: Timestamp
+    /// What the invitation is called in `GET /v1/enrolments`.
+    package var id: String?
 
-    package init(token: String, expiresAt: Timestamp) {
+    package init(token: String, expiresAt: Timestamp, id: String? = nil) {
         self.token = token
         self.expiresAt = expiresAt
+        self.id = id
     }
 }
 

@@ -30,12 +30,8 @@ package struct RequestSigner: Sendable {
         var signed = request
         signed.headers[ContentDigest.header] = ContentDigest.field(of: request.body)
         signed.headers[SignatureProfile.coordinatorHeader] = coordinator.description
-        var components = SignatureProfile.components
-        if request.headers[SignatureProfile.idempotencyHeader] != nil {
-            components.append(SignatureProfile.idempotencyHeader)
-        }
         let input = StructuredField.InnerList(
-            items: components.map { .init(.string($0)) },
+            items: SignatureProfile.components(of: request).map { .init(.string($0)) },
             parameters: [
                 .init("created", .integer(time.seconds)),
                 .init("expires", .integer(time.seconds + lifetime.milliseconds / 1000)),

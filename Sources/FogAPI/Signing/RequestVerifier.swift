@@ -42,10 +42,6 @@ package struct RequestVerifier: Sendable {
         package static let storeAndForward = Limits(lifetime: .hours(24), skewAhead: .seconds(60), skewBehind: nil)
     }
 
-    /// The slowest upload that does not look like a slow clock, in bytes a second: time is compared when the body has
-    /// arrived, while `created` was written before it left.
-    private static let slowestUpload: Int64 = 32 << 10
-
     package let coordinator: KeyID
     package let limits: Limits
 
@@ -93,11 +89,7 @@ package struct RequestVerifier: Sendable {
 
     private func checkCoverage(_ input: StructuredField.InnerList, of request: CarrierRequest) throws(SignatureRefusal)
     {
-        var wanted = SignatureProfile.components
-        if request.headers[SignatureProfile.idempotencyHeader] != nil {
-            wanted.append(SignatureProfile.idempotencyHeader)
-        }
-        for name in wanted where !input.items.contains(.init(.string(name))) {
+        for name in SignatureProfile.components(of: request) where !input.items.contains(.init(.string(name))) {
             throw SignatureRefusal("signature_coverage", "the signature does not cover `\(name)`")
         }
     }
@@ -110,22 +102,35 @@ package struct RequestVerifier: Sendable {
                 "the signature is made for \(span.seconds) s, wanted more than 0 and at most \(limits.lifetime.seconds)"
             )
         }
-        let ahead = parameters.created - now
-        if ahead > limits.skewAhead {
-            throw SignatureRefusal("clock_skew", "your clock is \(Self.seconds(ahead)) s ahead", serverTime: now)
-        }
-        let behind = now - parameters.created
-        let transit = TimeSpan.milliseconds(Int64(bodyLength) * 1000 / Self.slowestUpload)
-        if let allowed = limits.skewBehind, behind > allowed + transit {
-            throw SignatureRefusal("clock_skew", "your clock is \(Self.seconds(behind)) s behind", serverTime: now)
-        }
+        try limits.checkSkew(created: parameters.created, bodyLength: bodyLength, at: now)
         guard now <= parameters.expires else {
-            let age = Self.seconds(now - parameters.expires)
+            let age = (now - parameters.expires).milliseconds / 1000
             throw SignatureRefusal("signature_expired", "the signature expired \(age) s ago", serverTime: now)
         }
     }
+}
 
-    private static func seconds(_ span: TimeSpan) -> Int64 { (span.milliseconds + 500) / 1000 }
+extension RequestVerifier.Limits {
+    /// The slowest upload that does not look like a slow clock, in bytes a second: time is compared when the body has
+    /// arrived, while `created` was written before it left.
+    private static let slowestUpload: Int64 = 32 << 10
+
+    /// - Throws: `clock_skew`, which says how far the signer's clock is off, and where ours stands.
+    func checkSkew(created: Timestamp, bodyLength: Int, at now: Timestamp) throws(SignatureRefusal) {
+        let ahead = created - now
+        if ahead > skewAhead { throw Self.skew(ahead, "ahead of", at: now) }
+        let behind = now - created
+        let transit = TimeSpan.milliseconds(Int64(bodyLength) * 1000 / Self.slowestUpload)
+        if let skewBehind, behind > skewBehind + transit { throw Self.skew(behind, "behind", at: now) }
+    }
+
+    private static func skew(_ span: TimeSpan, _ side: String, at now: Timestamp) -> SignatureRefusal {
+        let seconds = (span.milliseconds + 500) / 1000
+        // A lost battery is years off; then nobody counts seconds.
+        let words = seconds < 600 ? "\(seconds) s" : span.brief
+        return SignatureRefusal(
+            "clock_skew", "your clock is \(words) \(side) the coordinator's", serverTime: now)
+    }
 }
 
 /// The parameters of Fog's profile, all of them and no others.

@@ -78,7 +78,7 @@ package enum SignatureBase {
 package struct SignatureRefusal: CodedFailure, Equatable {
     /// `signature_missing`, `signature_malformed`, `signature_coverage`, `signature_expired`, `clock_skew`,
     /// `signed_before_start`, `wrong_coordinator`, `unknown_key`, `bad_signature`, `digest_mismatch`, `replayed`,
-    /// `too_many_requests`.
+    /// `too_many_requests`; in a worker link also `link_unknown`, `link_scope`, `counter_too_old`.
     package let code: String
     package let message: String
     /// What to sign with instead, for `signed_before_start` and `clock_skew`: the coordinator's clock.
@@ -105,6 +105,11 @@ package enum SignatureProfile {
     package static let coordinatorHeader = "fog-coordinator"
     package static let idempotencyHeader = "fog-idempotency-key"
 
-    /// What every request covers; the idempotency key comes last when there is one.
+    /// What every request covers.
     static let components = ["@method", "@path", "@query", ContentDigest.header, coordinatorHeader]
+
+    /// What this one covers: the protocol's version and the idempotency key come last when they are there.
+    static func components(of request: CarrierRequest) -> [String] {
+        components + [ProtocolVersion.header, idempotencyHeader].filter { request.headers[$0] != nil }
+    }
 }

@@ -33,6 +33,12 @@ package struct FailureReport: Sendable {
             self.init(code: failure.code, message: failure.message, help: failure.help, status: failure.status)
         case let problem as Problem: self.init(problem)
         case let failure as CarrierFailure: self.init(failure)
+        case let failure as BadAnswer:
+            self.init(
+                code: failure.code, message: failure.message,
+                help:
+                    "something between here and the coordinator answers for it; whether anything was done is not known",
+                status: .denied)
         case let failure as JobsFailure:
             self.init(code: failure.code, message: failure.message, help: nil, status: .badData)
         case let failure as any CodedFailure:
@@ -55,6 +61,10 @@ package struct FailureReport: Sendable {
             self.init(
                 code: failure.code, message: failure.message,
                 help: "set FOG_INSECURE_PLAINTEXT=true if nobody else is on the way", status: .denied)
+        case "untrusted":
+            self.init(
+                code: failure.code, message: failure.message,
+                help: "nothing was sent; ask the operator, and `fog join` again with a new token", status: .denied)
         default:
             self.init(
                 code: failure.code, message: failure.message,
@@ -82,6 +92,9 @@ package struct FailureReport: Sendable {
         switch problem.code {
         case "unknown_key", "unknown_principal":
             "this key is not enrolled there: ask for a token (`fog enroll create`) and `fog join` it"
+        case "key_revoked": "join again with another key, or use the one that replaced this: fog context list"
+        case "key_suspended": "ask the operator; `fog identity resume` lets it act again"
+        case "bad_token": "ask the operator for a new one: fog enroll create"
         case "ambiguous": "write more of the id"
         case "not_found": "`fog job list` shows your jobs, `fog node list` the nodes"
         case "idempotency_conflict": "the key was used for another manifest: choose a new one"

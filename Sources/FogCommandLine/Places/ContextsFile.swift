@@ -6,8 +6,13 @@ package struct FogContext: Sendable, Hashable {
     package var server: String
     package var coordinator: PublicKey
     package var identityFile: String
+    /// The connection is good only under a certificate that the coordinator's own key signed.
+    package var isPinned: Bool
 
-    package init(name: String, server: String, coordinator: PublicKey, identityFile: String) {
+    package init(
+        name: String, server: String, coordinator: PublicKey, identityFile: String, isPinned: Bool = false
+    ) {
+        self.isPinned = isPinned
         self.name = name
         self.server = server
         self.coordinator = coordinator
@@ -17,7 +22,7 @@ package struct FogContext: Sendable, Hashable {
     package var json: JSON {
         .object([
             "name": .string(name), "server": .string(server), "coordinator": .string(coordinator.description),
-            "identity_file": .string(identityFile),
+            "identity_file": .string(identityFile), "tls": isPinned ? .string("pinned") : nil,
         ])
     }
 }
@@ -55,6 +60,13 @@ package struct ContextsFile: Sendable, Hashable {
     /// - Throws: `unknown_context` with the nearest name.
     package mutating func use(_ name: String) throws {
         current = try require(name).name
+    }
+
+    /// - Throws: `unknown_context` with the nearest name.
+    package mutating func remove(_ name: String) throws {
+        let gone = try require(name).name
+        contexts.removeAll { $0.name == gone }
+        if current == gone { current = nil }
     }
 
     package func require(_ name: String) throws -> FogContext {
@@ -120,7 +132,7 @@ package struct ContextsFile: Sendable, Hashable {
             }
             let context = FogContext(
                 name: try text("name"), server: try text("server"), coordinator: try PublicKey(text("coordinator")),
-                identityFile: try text("identity_file"))
+                identityFile: try text("identity_file"), isPinned: element["tls"]?.string == "pinned")
             try put(context, makeCurrent: false)
         }
         current = json["current"]?.string.flatMap { self[$0]?.name }

@@ -4,6 +4,8 @@ internal import FogCore
 package enum SettingKey: String, Sendable, CaseIterable {
     case server, context, identity, output, color, timeout
     case insecurePlaintext = "insecure_plaintext"
+    case notifyCommand = "notify.command"
+    case notifyEvents = "notify.events"
 
     package var meaning: String {
         switch self {
@@ -14,12 +16,14 @@ package enum SettingKey: String, Sendable, CaseIterable {
         case .color: "auto, always or never"
         case .timeout: "longest wait for an ordinary answer"
         case .insecurePlaintext: "true: speak plain HTTP to other machines"
+        case .notifyCommand: "program that a coordinator runs for events, with the event's JSON as its input"
+        case .notifyEvents: "which events, with commas between: job_failed, job_*, … (default: ends, holds, trouble)"
         }
     }
 
     package var defaultText: String {
         switch self {
-        case .server, .context, .identity: ""
+        case .server, .context, .identity, .notifyCommand, .notifyEvents: ""
         case .output: OutputMode.table.rawValue
         case .color: ColorChoice.auto.rawValue
         case .timeout: "30s"
@@ -27,10 +31,13 @@ package enum SettingKey: String, Sendable, CaseIterable {
         }
     }
 
-    package var variable: String { "FOG_" + rawValue.uppercased() }
+    package var variable: String { "FOG_" + String(rawValue.uppercased().map { $0 == "." ? "_" : $0 }) }
 
     /// Keys of configuration files that belong to services of this installation.
     package static let otherSections = ["coordinator", "worker", "dev"]
+
+    /// The section of the keys with a dot in their name.
+    package static let notifySection = "notify"
 
     /// What is wrong with a value, behind the key's name; nil when nothing is.
     package func mistake(in text: String) -> String? {
@@ -41,6 +48,11 @@ package enum SettingKey: String, Sendable, CaseIterable {
         case .context:
             return text.isEmpty || ContextsFile.isName(text) ? nil : "must be a context's name, found `\(text)`"
         case .identity: return nil
+        case .notifyCommand:
+            return text.isEmpty || text.hasPrefix("/") ? nil : "must be the absolute path of a program, found `\(text)`"
+        case .notifyEvents:
+            let isGood = text.utf8.allSatisfy { (0x61...0x7a).contains($0) || [0x20, 0x2a, 0x2c, 0x5f].contains($0) }
+            return isGood ? nil : "must be kinds of events such as `job_failed, node_*`, found `\(text)`"
         case .output: return Self.oneOf(OutputMode.allCases.map(\.rawValue), text)
         case .color: return Self.oneOf(ColorChoice.allCases.map(\.rawValue), text)
         case .insecurePlaintext: return Self.oneOf(["true", "false"], text)

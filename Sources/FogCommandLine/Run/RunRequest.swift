@@ -12,6 +12,9 @@ package struct RunRequest: Sendable {
     /// `NAME=VALUE`, or `NAME` for the value it has here.
     package var environment: [String] = []
     package var requirements: [String] = []
+    /// Names of secrets, as files.
+    package var secrets: [String] = []
+    package var image: String?
     package var name: String?
     package var profile: String?
     package var cpu: String?
@@ -83,6 +86,8 @@ package struct RunRequest: Sendable {
             "outputs": outputs.isEmpty ? nil : .array(outputs.map { .string(Self.literal($0)) }),
             "env": try variablesDocument(variables),
             "requires": requirements.isEmpty ? nil : .array(requirements.map(JSON.string)),
+            "secrets": secrets.isEmpty ? nil : .array(secrets.sorted().map(JSON.string)),
+            "image": text(image),
             "profile": text(profile),
             "resources": resources.members?.isEmpty ?? true ? nil : resources,
             // A command that says no is answered once, as it would be here; only the machine's own failures are mended.

@@ -37,7 +37,8 @@ package struct Uploader: Sendable {
         self.onProgress = onProgress
     }
 
-    /// - Returns: how many contents and bytes were sent; what was there already is not among them.
+    /// - Returns: how many contents and bytes went over the wire; what was there already, whole or in part, is not among
+    ///   them.
     /// - Throws: ``Problem``, ``CarrierFailure``, `upload_stuck`, `unreadable`, `input_changed`.
     package func upload(_ contents: [Digest: Content]) async throws -> (contents: Int, bytes: Int64) {
         let (client, patience) = (client, patience)
@@ -51,11 +52,12 @@ package struct Uploader: Sendable {
         try await forEach(wanted, atMost: Self.parallel) { digest, content in
             try await send(digest, content, progress)
         }
-        return (wanted.count, total)
+        return (wanted.count, progress.bytesSent)
     }
 
     private final class Progress: Sendable {
         private let sent = Mutex(Int64(0))
+        private let wire = Mutex(Int64(0))
         private let total: Int64
         private let report: @Sendable (Int64, Int64) -> Void
 
@@ -63,6 +65,10 @@ package struct Uploader: Sendable {
             self.total = total
             self.report = report
         }
+
+        var bytesSent: Int64 { wire.withLock { $0 } }
+
+        func count(sent bytes: Int) { wire.withLock { $0 += Int64(bytes) } }
 
         func add(_ bytes: Int64) {
             let now = sent.withLock { sent in
@@ -78,12 +84,14 @@ package struct Uploader: Sendable {
         let (client, patience, total) = (client, patience, content.size)
         var offset: Int64 = 0
         var stalls = 0
+        // A piece without bytes asks how much an earlier run brought, so that none of it goes over the wire again.
+        var isAsking = total > Int64(Self.chunkBytes)
         while true {
-            let (at, piece) = (
-                offset, try source.read(at: offset, count: Int(min(Int64(Self.chunkBytes), total - offset)))
-            )
+            let count = isAsking ? 0 : Int(min(Int64(Self.chunkBytes), total - offset))
+            let (at, piece) = (offset, try source.read(at: offset, count: count))
             let answer = try await patience { () async throws -> UploadBody in
                 do {
+                    progress.count(sent: piece.count)
                     return try await client.upload(digest, total: total, offset: at, bytes: piece)
                 } catch let problem as Problem where problem.code == "wrong_offset" {
                     // A piece whose answer was lost has arrived, or an earlier run brought the first half.
@@ -93,7 +101,8 @@ package struct Uploader: Sendable {
             }
             progress.add((answer.complete ? total : answer.received) - offset)
             guard !answer.complete else { return }
-            stalls = answer.received > offset ? 0 : stalls + 1
+            stalls = answer.received > offset || isAsking ? 0 : stalls + 1
+            isAsking = false
             guard stalls < Self.maxStalls, (0...total).contains(answer.received) else {
                 throw CommandLineFailure(
                     "upload_stuck", "\(digest) stands at \(answer.received) of \(total) bytes and comes no further",

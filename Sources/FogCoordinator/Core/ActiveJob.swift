@@ -25,7 +25,7 @@ package struct ActiveJob: Sendable {
         self.record = record
         self.spec = spec
         self.files = files
-        steps = spec.steps.enumerated().map { ActiveStep(ordinal: $0.offset, spec: $0.element) }
+        steps = spec.steps.enumerated().map { ActiveStep(ordinal: $0.offset, spec: $0.element, files: files) }
     }
 
     /// The step that a task belongs to.
@@ -49,6 +49,8 @@ package struct ActiveJob: Sendable {
 package struct ActiveStep: Sendable {
     package let ordinal: Int
     package let spec: StepSpec
+    /// What a node must have: the manifest's word and what its inputs ask for.
+    package let requires: [Requirement]
     /// Tasks that have a row and may be granted now, oldest first. An entry whose task is not ready any more is
     /// skipped when it is met.
     package var readyAgain: [UInt32] = []
@@ -60,9 +62,10 @@ package struct ActiveStep: Sendable {
     package var results: [UInt32: [OutputFile]] = [:]
     package var isNeeded = false
 
-    package init(ordinal: Int, spec: StepSpec) {
+    package init(ordinal: Int, spec: StepSpec, files: FileTable) {
         self.ordinal = ordinal
         self.spec = spec
+        requires = spec.requires + spec.derivedRequirements(files: files)
     }
 }
 

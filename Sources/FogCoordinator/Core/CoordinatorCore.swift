@@ -17,11 +17,19 @@ package struct CoordinatorCore: Sendable {
     package var nodes: [NodeID: ActiveNode] = [:]
     package var nodeOfKey: [KeyID: NodeID] = [:]
     package var principals: [KeyID: Principal] = [:]
+    /// Invitations that let somebody in, by the hash of their secret.
+    package var invitations: [Digest: Invitation] = [:]
+    /// Keys that wait for an admin's approval, and those that were refused it.
+    package var applicants: [KeyID: Applicant] = [:]
     /// What accounts are called.
     private(set) var owners: [AccountID: String] = [:]
     package var ledger: Ledger
     package var fairShare: FairShare
     package var placementMemory: PlacementMemory?
+    /// Every new fencing token lies above it; 0 unless the store was restored from a backup.
+    var fencingFloor: UInt32 = 0
+    /// Trace ids of open jobs that have one, for their events.
+    var traces: [JobID: String] = [:]
     /// What is decided and not yet taken by ``takeChange()``.
     package var change = Change()
     package var hasChange = false
@@ -45,6 +53,10 @@ package struct CoordinatorCore: Sendable {
     /// Leases granted in all, for the figures.
     package var grants = 0
     package var completions = 0
+    /// What accounts keep and how fast they submit.
+    package var usageBook = UsageBook()
+    package var disk = DiskLevel.ample
+    var nextQuotaReview = TimeSpan.zero
 
     package init(
         rules: CoordinatorConfiguration, key: PublicKey, ledger: Ledger, eventSequence: UInt64, seed: UInt64,
@@ -78,6 +90,7 @@ package struct CoordinatorCore: Sendable {
     ) {
         eventSequence += 1
         var event = EventRecord(kind, at: now.wall, job: job, task: task, token: token, node: node, detail: detail)
+        if let trace = job.flatMap({ traces[$0] }) { event.detail["trace_id"] = trace }
         event.sequence = eventSequence
         change.events.append(event)
         hasChange = true
@@ -90,7 +103,7 @@ package struct CoordinatorCore: Sendable {
     ) -> Result? {
         guard var job = jobs.removeValue(forKey: id) else { return nil }
         let result = body(&self, &job)
-        if !job.record.progress.settled { jobs[id] = job }
+        if job.record.progress.settled { traces[id] = nil } else { jobs[id] = job }
         return result
     }
 
@@ -143,15 +156,18 @@ package struct CoordinatorCore: Sendable {
         owners[principal.account] = principal.name
     }
 
-    package func principal(_ id: KeyID) -> Principal? { principals[id].flatMap { $0.revokedAt == nil ? $0 : nil } }
+    /// Who may act under a key; nil also for one that is revoked or suspended.
+    package func principal(_ id: KeyID) -> Principal? { principals[id].flatMap { $0.isActive ? $0 : nil } }
 
     package func node(of key: KeyID) -> ActiveNode? { nodeOfKey[key].flatMap { nodes[$0] } }
 
-    /// A job that the principal may see: its account's own, or any for an operator.
-    package func visible(_ id: JobID, to principal: Principal) -> ActiveJob? {
-        guard let job = jobs[id], principal.roles.contains(.admin) || job.record.account == principal.account else {
-            return nil
-        }
+    /// A job that the principal may ask for: its account's own, or any where its role reaches everybody's.
+    package func visible(
+        _ id: JobID, to principal: Principal, asking capability: Capability = .seeJobs
+    ) -> ActiveJob? {
+        guard let job = jobs[id],
+            job.record.account == principal.account || principal.mayForEverybody(capability)
+        else { return nil }
         return job
     }
 }

@@ -11,11 +11,14 @@ package struct Submission: Sendable {
     package var files: FileTable
     package var fileTable: Digest?
     package var idempotencyKey: String?
+    /// Chosen before, when something lies on the disk under it already; nil = a new one.
+    package var id: JobID?
     package var submitter: Principal
     /// Sizes of the blobs that the document names itself.
     package var blobSizes: [Digest: Int64] = [:]
     /// Elements to run, of a job that runs part of another again.
     package var selection: [UInt32]?
+    package var trace: TraceParent?
 
     /// How many tasks it makes.
     var taskCount: Int { selection?.count ?? spec.taskCount }
@@ -39,27 +42,33 @@ extension CoordinatorCore {
     static let recentKeyLimit = 100_000
 
     /// Takes a job in: one row and one event, however many tasks it has.
-    package mutating func submit(_ submission: Submission, at now: Moment) throws(CoordinatorFailure) -> JobRecord {
+    /// - Returns: the job, and whether it is new; another submit under the same idempotency key may have brought it.
+    package mutating func submit(
+        _ submission: Submission, at now: Moment
+    ) throws(CoordinatorFailure) -> (record: JobRecord, isNew: Bool) {
         let spec = submission.spec
         let account = submission.submitter.account
         let slot = submission.idempotencyKey.map { IdempotencySlot(account: account, key: $0) }
         if let slot, let known = recentKeys[slot] {
             guard known.digest == submission.documentDigest else { throw .idempotencyConflict }
-            if let job = jobs[known.job] { return job.record }
+            if let job = jobs[known.job] { return (job.record, false) }
         }
         try checkQuotas(of: account, adding: submission.taskCount)
-        let id = JobID(at: now.wall, using: &generator)
+        try checkRate(of: account, at: now)
+        let id = submission.id ?? JobID(at: now.wall, using: &generator)
         var base: UInt32 = 0
         let steps = spec.steps.map { step in
             let count = UInt32(submission.selection?.count ?? step.elements.count)
             defer { base += count }
             return StepProgress(name: step.name, base: base, count: count, blocked: !step.needs.isEmpty)
         }
-        let record = JobRecord(
+        var record = JobRecord(
             id: id, name: spec.name, account: account, submitter: submission.submitter.key, submittedAt: now.wall,
             idempotencyKey: submission.idempotencyKey, documentDigest: submission.documentDigest,
             fileTable: submission.fileTable, labels: spec.labels, priority: spec.priority,
             progress: JobProgress(steps: steps, budget: budget(for: spec, of: account)))
+        record.trace = submission.trace
+        traces[id] = submission.trace?.traceID
         var job = ActiveJob(
             record: record, spec: spec, files: submission.files, selection: submission.selection)
         job.markNeeded()
@@ -68,14 +77,20 @@ extension CoordinatorCore {
         if let slot { recentKeys[slot] = (id, submission.documentDigest) }
         change.preconditions.append(
             .jobIsNew(id, account: account, idempotencyKey: submission.idempotencyKey))
-        change.newJobs.append(StoredJob(record: record, document: submission.document))
         for digest in submission.files.digests + (submission.fileTable.map { [$0] } ?? []) {
             change.blobUses.append(BlobUse(digest: digest, account: account, job: id, at: now.wall))
         }
+        // Beyond a quota the job is taken and held: it goes on by itself when there is room.
+        if let reason = quotaReason(for: job) {
+            job.record.progress.held = reason
+            record.progress.held = reason
+        }
+        change.newJobs.append(StoredJob(record: record, document: submission.document))
         jobs[id] = job
         note("job_submitted", at: now, job: id, detail: ["name": spec.name, "tasks": String(submission.taskCount)])
+        if let held = record.progress.held { note("job_held", at: now, job: id, detail: ["reason": held]) }
         placementWanted = true
-        return record
+        return (record, true)
     }
 
     /// What all tasks together cost at the index prices if each uses all it asks for; saturates.
@@ -109,11 +124,9 @@ extension CoordinatorCore {
             throw CoordinatorFailure(
                 "quota", "the account has \(own.count) jobs open, at most \(rules.openJobsPerAccount)")
         }
-        let queued = own.reduce(0) { $0 + $1.record.progress.counts.total - $1.record.progress.counts.final }
-        guard queued + tasks <= rules.queuedTasksPerAccount else {
+        guard tasks <= rules.queuedTasksPerAccount else {
             throw CoordinatorFailure(
-                "quota",
-                "the account would have \(queued + tasks) tasks waiting, at most \(rules.queuedTasksPerAccount)")
+                "quota", "the job has \(tasks) tasks, at most \(rules.queuedTasksPerAccount) of an account are queued")
         }
     }
 }

@@ -18,6 +18,9 @@ package struct VerifiedReport: Sendable {
 }
 
 extension CoordinatorCore {
+    /// Said of a lease that is another's and of one that never was alike.
+    static let notYours = "the lease is not yours"
+
     /// Accepts a result once: the attempt's end, the task's next state, the payment and the evidence are one change.
     ///
     /// Nil when the attempt is not live here: the caller then looks in the store whether it was accepted before.
@@ -47,7 +50,7 @@ extension CoordinatorCore {
             return isHeld ? CompletionVerdict(attempt: id, verdict: .exists) : nil
         }
         guard attempt.record.node == node else {
-            return CompletionVerdict(attempt: id, verdict: .stale, detail: "the lease is another node's")
+            return CompletionVerdict(attempt: id, verdict: .stale, detail: Self.notYours)
         }
         if let mistake = Self.mistake(in: verified, attempt: attempt) {
             return CompletionVerdict(attempt: id, verdict: .rejected, detail: mistake)
@@ -143,6 +146,7 @@ extension CoordinatorCore {
 
     private mutating func keepContent(_ verified: VerifiedReport, of job: ActiveJob, at now: Moment) {
         let id = verified.receipt.receipt.attempt
+        handOver(verified, from: id, of: job)
         change.blobs += verified.blobs
         for file in verified.report.outputs + (verified.report.checkpoint ?? []) {
             change.blobUses.append(
@@ -153,6 +157,19 @@ extension CoordinatorCore {
         }
         if let err = verified.report.stderr, !err.bytes.isEmpty {
             change.logs.append(StoredLog(attempt: id, stream: .stderr, bytes: err.bytes))
+        }
+    }
+
+    /// What the worker's account uploaded for the job is the job's from now on, in the figures too.
+    private mutating func handOver(_ verified: VerifiedReport, from id: AttemptID, of job: ActiveJob) {
+        let report = verified.report
+        usageBook.add(verified.blobs.reduce(0) { $0 + $1.size }, to: job.record.account)
+        guard let payee = job.tasks[id.task.number]?.attempt?.record.payee, payee != job.record.account else { return }
+        let uploaded = zip(report.outputs, report.contents).filter { $0.1 == nil }.map(\.0) + (report.checkpoint ?? [])
+        for file in uploaded {
+            change.releasedUses.append(BlobUse(digest: file.digest, account: payee, job: nil, at: .zero))
+            usageBook.add(file.size, to: job.record.account)
+            usageBook.add(-file.size, to: payee)
         }
     }
 

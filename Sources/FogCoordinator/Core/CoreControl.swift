@@ -27,7 +27,8 @@ extension CoordinatorCore {
         throws(CoordinatorFailure) -> JobRecord
     {
         try change(id, by: principal) { core, job in
-            job.record.progress.held = nil
+            // What a quota holds, only room lets go on.
+            job.record.progress.held = core.quotaReason(for: job)
             for number in job.tasks.keys.sorted() where job.tasks[number]?.record.state == .held {
                 core.releaseHeld(of: number, in: &job, as: .superseded, at: now)
                 job.tasks[number]?.record.hostFailures = 0
@@ -55,10 +56,37 @@ extension CoordinatorCore {
         }
     }
 
+    /// Keeps a job's history for so long from now, also when retention would let it go; zero takes that back.
+    ///
+    /// - Parameter record: the job as it is stored, for one that is over and has left memory.
+    /// - Throws: `not_found`, or `bad_time` beyond ``CoordinatorConfiguration/mostKept``.
+    package mutating func keep(_ record: JobRecord, for span: TimeSpan, by principal: Principal, at now: Moment)
+        throws(CoordinatorFailure) -> JobRecord
+    {
+        guard span >= .zero, span <= rules.mostKept else {
+            throw CoordinatorFailure("bad_time", "`for` must be 0 to \(rules.mostKept.brief), found \(span.brief)")
+        }
+        let until = span == .zero ? nil : now.wall + span
+        let detail = ["until": until?.description ?? ""]
+        if jobs[record.id] != nil {
+            return try change(record.id, by: principal) { core, job in
+                job.record.progress.keptUntil = until
+                core.note("job_kept", at: now, job: job.record.id, detail: detail)
+                core.saveProgress(of: job)
+            }
+        }
+        guard record.account == principal.account || principal.mayForEverybody(.changeJobs) else { throw .notFound }
+        var record = record
+        record.progress.keptUntil = until
+        change.progress[record.id] = record.progress
+        note("job_kept", at: now, job: record.id, detail: detail)
+        return record
+    }
+
     private mutating func change(
         _ id: JobID, by principal: Principal, _ body: (inout CoordinatorCore, inout ActiveJob) -> Void
     ) throws(CoordinatorFailure) -> JobRecord {
-        guard visible(id, to: principal) != nil else { throw .notFound }
+        guard visible(id, to: principal, asking: .changeJobs) != nil else { throw .notFound }
         let record = withJob(id) { core, job in
             body(&core, &job)
             return job.record
@@ -72,9 +100,8 @@ extension CoordinatorCore {
     package mutating func set(_ standing: NodeRow.Standing, of id: NodeID, by principal: Principal, at now: Moment)
         throws(CoordinatorFailure) -> NodeRow
     {
-        guard var node = nodes[id], principal.roles.contains(.admin) || node.row.owner == principal.account else {
-            throw .notFound
-        }
+        guard var node = nodes[id], node.row.owner == principal.account || principal.mayForEverybody(.changeMachines)
+        else { throw .notFound }
         guard node.row.standing != .revoked else {
             throw CoordinatorFailure("conflict", "the node is revoked, which nothing undoes")
         }
@@ -100,9 +127,12 @@ extension CoordinatorCore {
     }
 
     /// Enrols a key: a principal, its account when it has none, and a record in the ledger.
+    ///
+    /// - Parameter gift: asked for the grant of credits that comes with it, nil for none; both are one chain.
     @discardableResult
     package mutating func enrol(
-        key: PublicKey, name: String, roles: Set<Role>, account: AccountID?, at now: Moment
+        key: PublicKey, name: String, roles: Set<Role>, account: AccountID?, at now: Moment,
+        with gift: (AccountID) throws(CoordinatorFailure) -> GrantDocument? = { _ in nil }
     ) throws(CoordinatorFailure) -> Principal {
         if let known = principals[key.id] {
             guard known.revokedAt == nil else { throw CoordinatorFailure("forbidden", "the key is revoked") }
@@ -118,7 +148,13 @@ extension CoordinatorCore {
             LedgerEntry(
                 .enrol(KeyEnrolment(key: key, roles: LedgerRoles(roles), owner: owner)),
                 subject: SubjectID(digestOf: key.bytes)))
+        let given = try gift(owner)
+        if let given { chain.append(given.entry()) }
         if let refusal = post(chain, at: now) { throw CoordinatorFailure(refusal.code, refusal.message) }
+        if let given {
+            change.evidence.append(given.document)
+            note("credits_granted", at: now, detail: ["amount": given.amount.description])
+        }
         let principal = Principal(key: key, name: name, roles: roles, account: owner, enrolledAt: now.wall)
         save(principal)
         note(
@@ -131,7 +167,7 @@ extension CoordinatorCore {
     package mutating func grant(_ document: GrantDocument, by principal: Principal, at now: Moment)
         throws(CoordinatorFailure) -> Account
     {
-        guard principal.roles.contains(.admin) else {
+        guard principal.may(.grantCredits) else {
             throw CoordinatorFailure("forbidden", "only an admin grants credits")
         }
         if let refusal = post([document.entry()], at: now) {

@@ -87,12 +87,18 @@ extension CoordinatorCore {
         _ number: UInt32, step: Int, of job: inout ActiveJob, to node: inout ActiveNode, at now: Moment
     ) throws(GrantRefusal) -> Lease {
         if let limit = job.steps[step].spec.maxParallel, job.steps[step].out >= limit { throw .parallel }
+        // A plan may be older than the operator's word on the node.
+        let isOwn = node.row.owner == job.record.account
+        guard job.steps[step].spec.secrets.isEmpty || node.row.trusted || isOwn else { throw .parallel }
         let isNew = job.tasks[number] == nil
         var task =
             job.tasks[number]
             ?? ActiveTask(record: TaskRecord(id: job.taskID(number), state: .ready), step: step)
         let tokenBefore = task.record.token
-        let attemptID = AttemptID(task: task.record.id, token: tokenBefore + 1)
+        guard let token = Fencing.token(after: tokenBefore, floor: fencingFloor, at: now.wall) else {
+            throw .parallel
+        }
+        let attemptID = AttemptID(task: task.record.id, token: token)
         let demand = demand(of: task, in: job)
         let record = AttemptRecord(
             id: attemptID, node: node.row.id, payee: node.row.owner, grantedAt: now.wall,
@@ -130,7 +136,7 @@ extension CoordinatorCore {
         fresh.insert(attemptID)
         task.record.token = attemptID.token
         task.attempt = LiveAttempt(record: record, state: .offered, demand: demand)
-        task.attempt?.readable = Set((lease.inputs + lease.checkpointFiles).map(\.digest))
+        task.attempt?.readable = Set((lease.content + lease.checkpointFiles).map(\.digest))
         job.tasks[number] = task
         if isNew { job.record.progress.steps[step].cursor += 1 }
         move(number, of: &job, to: .leased, at: now)
@@ -160,15 +166,26 @@ extension CoordinatorCore {
         let element = job.element(of: number, step: step)
         let expanded = try Substitution.expand(spec, element: element)
         var inputs: [LeaseInput] = []
-        for input in expanded.inputs { inputs += try job.leaseInputs(for: input) }
+        var volumes: [LeaseVolume] = []
+        for input in expanded.inputs {
+            if case .volume(let volume) = try InputSource(input.source) {
+                volumes.append(LeaseVolume(name: input.name, volume: volume.name, path: volume.path))
+            } else {
+                inputs += try job.leaseInputs(for: input)
+            }
+        }
         inputs += job.resultsOfNeeds(of: step)
-        return Lease(
+        var lease = Lease(
             attempt: record.id, jobName: job.record.name, index: try Substitution.element(element, of: spec).index,
             arguments: expanded.arguments, environment: expanded.environment, inputs: inputs,
-            outputs: expanded.outputs, resources: demand, profile: spec.profile, checkpoint: spec.checkpoint,
+            volumes: volumes.isEmpty ? nil : volumes, image: try job.image(of: spec),
+            secrets: spec.secrets.isEmpty ? nil : spec.secrets.map { LeaseSecret(use: $0) }, outputs: expanded.outputs,
+            resources: demand, profile: spec.profile, checkpoint: spec.checkpoint,
             checkpointFiles: job.checkpointFiles[number] ?? [], priceBound: record.priceBound,
             expiresAt: now.wall + rules.lostAfter, disconnectGrace: job.spec.disconnectGrace,
             exclusive: job.spec.exclusive)
+        lease.trace = job.record.trace
+        return lease
     }
 
     /// Stops a job from starting anything, for a reason that a person must see.
@@ -193,6 +210,7 @@ extension CoordinatorCore {
         job.openAttempts -= 1
         job.reserved = Credits(micro: job.reserved.micro - record.priceBound.micro)
         if !fresh.contains(record.id) { change.preconditions.append(.attemptOpen(record.id)) }
+        endLogs(of: &attempt.record, account: job.record.account)
         change.endedAttempts.append(attempt.record)
         resolve(record, of: &job, paying: amount, evidence: evidence, late: late, at: now)
         if nodes[record.node]?.leases.remove(record.id) != nil { nodes[record.node]?.release(attempt.demand) }
@@ -232,12 +250,27 @@ extension ActiveJob {
         guard let entries = files[input.source] else {
             throw JobsFailure("missing_input", "the input `\(input.source)` was not uploaded")
         }
-        return entries.map { entry in
-            let folder = input.name.hasSuffix("/") ? input.name : input.name + "/"
-            return LeaseInput(
-                name: entry.path.isEmpty ? input.name : folder + entry.path, digest: entry.digest,
-                size: entry.size.bytes, executable: entry.isExecutable)
+        let name = input.name.hasSuffix("/") ? String(input.name.dropLast()) : input.name
+        let empty = files.emptyFolders(in: input.source).map { path in
+            LeaseInput.emptyFolder(path.isEmpty ? name : name + "/" + path)
         }
+        return empty
+            + entries.map { entry in
+                LeaseInput(
+                    name: entry.path.isEmpty ? input.name : name + "/" + entry.path, digest: entry.digest,
+                    size: entry.size.bytes, executable: entry.isExecutable)
+            }
+    }
+
+    /// The archive that a step's image is.
+    /// - Throws: `missing_input` when it was not uploaded, or is a folder.
+    func image(of step: StepSpec) throws(JobsFailure) -> LeaseInput? {
+        guard case .source(let source) = step.image else { return nil }
+        let files = try leaseInputs(for: InputSpec(name: LeaseInput.imageName, source: source))
+        guard files.count == 1, let file = files.first, file.name == LeaseInput.imageName else {
+            throw JobsFailure("missing_input", "the image `\(source)` is no single file")
+        }
+        return LeaseInput(name: file.name, digest: file.digest, size: file.size, executable: false)
     }
 
     /// The outputs of the steps that a step needs, as inputs below the step's name.

@@ -10,7 +10,7 @@ extension CoordinatorCore {
     package mutating func hello(_ hello: WorkerHello, from key: KeyID, at now: Moment) throws(CoordinatorFailure)
         -> WorkerTerms
     {
-        guard let principal = principal(key), principal.roles.contains(.worker) else {
+        guard let principal = principal(key), principal.may(.work) else {
             throw CoordinatorFailure("forbidden", "the key is not enrolled as a worker")
         }
         var node = node(of: key) ?? enrol(principal, report: hello.report, at: now)
@@ -174,6 +174,7 @@ extension CoordinatorCore {
         for id in jobs.keys.sorted() {
             _ = withJob(id) { core, job in core.tick(&job, at: now) }
         }
+        reviewQuotas(at: now)
         noteTopology(at: now)
         saveShares(at: now)
     }

@@ -12,6 +12,7 @@ extension CoordinatorCore {
         placementWanted = false
         weighOwners(at: now)
         agePlans()
+        if case .reserve = disk { return [] }
         guard jobs.values.contains(where: { $0.mayStart && $0.record.progress.counts[.ready] > 0 }) else { return [] }
         let problem = placementProblem(at: now)
         guard !problem.waiting.isEmpty, problem.nodes.contains(where: { $0.free.slots > 0 }) else {
@@ -176,9 +177,11 @@ extension CoordinatorCore {
         return TaskShape(
             id: ShapeID(job: job.record.id, step: spec.name), demand: spec.resources,
             constraints: PlacementConstraints(
-                profile: spec.profile, requires: spec.requires, region: wishes.region, maxLatency: wishes.maxLatency,
-                maxPrice: wishes.maxPrice, minTrust: wishes.minTrust, exclude: wishes.exclude),
-            sla: job.spec.sla, submitter: job.record.account.description,
+                profile: spec.profile, requires: job.steps[step].requires, region: wishes.region,
+                maxLatency: wishes.maxLatency,
+                maxPrice: wishes.maxPrice, minTrust: wishes.minTrust, exclude: wishes.exclude,
+                secretsOf: spec.secrets.isEmpty ? nil : owners[job.record.account] ?? job.record.account.description),
+            sla: job.spec.sla, submitter: owners[job.record.account] ?? job.record.account.description,
             priority: FairShare.rank(
                 priority: job.record.priority, waited: now.wall - job.record.submittedAt, agingStep: rules.agingStep),
             strategy: Strategy(rawValue: wishes.strategy ?? rules.strategy) ?? .standard,
@@ -199,7 +202,7 @@ extension CoordinatorCore {
             disk: ByteCount(node.row.report.disk.bytes * depth - node.reserved.disk.bytes),
             gpu: node.row.report.gpu - node.reserved.gpu, slots: max(0, node.want - planned))
         return NodeRecord(
-            id: node.row.id, owner: ownerName(of: node), report: node.row.report, allowance: allowance,
+            id: node.row.id, owner: ownerName(of: node), report: node.row.labelledReport, allowance: allowance,
             state: state(of: node, at: now), free: free, asks: asks, trust: rules.initialTrust,
             isTrusted: node.row.trusted, queueDepth: node.leases.count,
             prefetch: Int(depth))

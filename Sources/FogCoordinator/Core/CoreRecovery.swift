@@ -13,6 +13,8 @@ package struct StoredState: Sendable {
     package var checkpoints: [TaskID: [LeaseInput]] = [:]
     package var nodes: [NodeRow] = []
     package var principals: [Principal] = []
+    package var invitations: [Invitation] = []
+    package var applicants: [Applicant] = []
     package var ledger: LedgerProjection?
     package var eventSequence: UInt64 = 0
     package var settings: [String: String] = [:]
@@ -43,11 +45,14 @@ extension CoordinatorCore {
         self.init(
             rules: rules, key: key, ledger: state.ledger.map { Ledger($0) } ?? Ledger(),
             eventSequence: state.eventSequence, seed: seed, at: now)
+        fencingFloor = state.settings[Fencing.setting].flatMap { UInt32($0) } ?? 0
         fairShare = FairShare(halfLife: rules.usageHalfLife, saved: state.settings[Self.fairShareSetting], at: now)
         for principal in state.principals.sorted(by: { ($0.enrolledAt, $0.name) < ($1.enrolledAt, $1.name) }) {
             principals[principal.key.id] = principal
             learnName(of: principal)
         }
+        for invitation in state.invitations { invitations[invitation.secretHash] = invitation }
+        for applicant in state.applicants { applicants[applicant.key.id] = applicant }
         for row in state.nodes {
             var node = ActiveNode(row: row)
             node.lastHeard = now.boot
@@ -60,6 +65,7 @@ extension CoordinatorCore {
                 record: parsed.record, spec: parsed.spec, files: parsed.files, selection: parsed.selection)
             job.markNeeded()
             jobs[parsed.record.id] = job
+            traces[parsed.record.id] = parsed.record.trace?.traceID
         }
         for record in state.tasks { restore(record, at: now) }
         for attempt in state.attempts { restore(attempt) }
@@ -108,7 +114,9 @@ extension CoordinatorCore {
         let element = job.element(of: number, step: task.step)
         let expanded = try? Substitution.expand(job.steps[task.step].spec, element: element)
         let inputs = (expanded?.inputs ?? []).flatMap { (try? job.leaseInputs(for: $0)) ?? [] }
-        return Set((inputs + job.resultsOfNeeds(of: task.step) + (job.checkpointFiles[number] ?? [])).map(\.digest))
+        let image = (try? job.image(of: job.steps[task.step].spec)).flatMap { $0 }.map { [$0] } ?? []
+        return Set(
+            (inputs + image + job.resultsOfNeeds(of: task.step) + (job.checkpointFiles[number] ?? [])).map(\.digest))
     }
 
     private mutating func restore(result: AttemptRecord) {

@@ -29,6 +29,8 @@ package struct NodeRow: Hashable, Sendable, Codable {
     package var probations: Int
     /// Named by the operator as verified by itself.
     package var trusted: Bool
+    /// Labels that were given here; a name alone has an empty value.
+    package var labels: [String: String] = [:]
 
     package init(id: NodeID, key: PublicKey, owner: AccountID, enrolledAt: Timestamp, report: NodeReport, trusted: Bool)
     {
@@ -61,6 +63,11 @@ package struct Principal: Hashable, Sendable, Codable {
     package var account: AccountID
     package var enrolledAt: Timestamp
     package var revokedAt: Timestamp?
+    /// Since when an operator lets it do nothing; nil = it may act.
+    package var suspendedAt: Timestamp?
+
+    /// Neither revoked nor suspended.
+    package var isActive: Bool { revokedAt == nil && suspendedAt == nil }
 
     package init(key: PublicKey, name: String, roles: Set<Role>, account: AccountID, enrolledAt: Timestamp) {
         self.key = key

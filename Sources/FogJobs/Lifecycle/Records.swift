@@ -15,6 +15,8 @@ package struct JobRecord: Hashable, Sendable, Codable {
     package var fileTable: Digest?
     package var labels: [String: String]
     package var priority: Int
+    /// Where it stands in its submitter's trace.
+    package var trace: TraceParent?
     package var progress: JobProgress
 
     package init(
@@ -54,6 +56,8 @@ package struct JobProgress: Hashable, Sendable, Codable {
     /// The escrow was emptied and closed, and every task is final.
     package var settled: Bool
     package var deadlineMissed: Bool
+    /// Its history stays at least until then, whatever retention says; nil = as long as every job's.
+    package var keptUntil: Timestamp?
 
     package init(steps: [StepProgress], budget: Credits) {
         self.steps = steps
@@ -66,6 +70,12 @@ package struct JobProgress: Hashable, Sendable, Codable {
 
     package var counts: TaskCounts { steps.reduce(TaskCounts()) { $0 + $1.counts } }
     package var state: JobState { counts.jobState(cancelled: cancelReason != nil) }
+
+    /// Whether retention lets go of a job that ended before one time and was kept until before another.
+    package func isDue(endedBefore: Timestamp, keptBefore: Timestamp) -> Bool {
+        guard settled, let finishedAt else { return false }
+        return finishedAt < endedBefore && (keptUntil.map { $0 < keptBefore } ?? true)
+    }
 }
 
 /// How far one step is. Tasks before `cursor` have a row of their own; the rest exist as this number alone.

@@ -9,20 +9,30 @@ enum BatchDirectives {
         let text: String
     }
 
-    /// One problem a line: they are never ignored, for a limit that is not kept surprises later.
+    /// One problem a line, however many options stand on it: they are never ignored, for a limit that is not kept
+    /// surprises later.
     static func problems(in lines: [String]) -> [ManifestProblem] {
-        let options = lines.enumerated().flatMap { index, line in
-            line.hasPrefix("#SBATCH") ? read(line, at: index + 1) : []
+        let directives = lines.enumerated().compactMap { index, line in
+            line.hasPrefix("#SBATCH") ? read(line, at: index + 1) : nil
         }
-        let resources = options.compactMap { resource($0) }
-        // One map, since a key may stand only once.
+        let resources = directives.joined().compactMap { resource($0) }
+        // One map, since a key may stand only once; it is shown at the first line that has a part of it.
         let merged = "#FOG resources: {\(resources.map { "\($0.key): \($0.value)" }.joined(separator: ", "))}"
-        return options.map { option in
-            let help = resource(option) == nil ? equivalent(of: option) : merged
+        let shownAt = directives.joined().first { resource($0) != nil }?.line
+        return directives.compactMap { options in
+            guard let first = options.first else { return nil }
+            var help: [String] = []
+            for option in options {
+                let words =
+                    resource(option) == nil
+                    ? equivalent(of: option)
+                    : option.line == shownAt ? merged : "the resources at line \(shownAt ?? option.line) have it"
+                if !help.contains(words) { help.append(words) }
+            }
             return ManifestProblem(
-                "batch_directive", "`\(clipped(option.text))` is Slurm's",
-                mark: SourceMark(line: option.line, column: 1), width: option.text.unicodeScalars.count,
-                found: option.text, wanted: "#FOG key: value", help: help)
+                "batch_directive", "`\(clipped(first.text))` is Slurm's",
+                mark: SourceMark(line: first.line, column: 1), width: first.text.unicodeScalars.count,
+                found: first.text, wanted: "#FOG key: value", help: help.joined(separator: "\n"))
         }
     }
 

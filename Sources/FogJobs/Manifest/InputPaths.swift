@@ -5,7 +5,7 @@ package enum InputSource: Hashable, Sendable {
     /// A path beside the manifest.
     case local(String)
     case blob(Digest)
-    case volume(String)
+    case volume(VolumeReference)
 
     /// - Throws: `bad_path` for a digest or path that cannot be one.
     package init(_ text: String) throws(JobsFailure) {
@@ -14,8 +14,9 @@ package enum InputSource: Hashable, Sendable {
                 throw JobsFailure("bad_path", "`\(clipped(text))` must be blob: and 64 hexadecimal digits")
             }
             self = .blob(digest)
-        } else if text.hasPrefix("volume:") {
-            self = .volume(String(text.dropFirst(7)))
+        } else if let volume = VolumeReference(source: text) {
+            if let mistake = volume.mistake { throw JobsFailure("bad_path", "`\(clipped(text))` \(mistake)") }
+            self = .volume(volume)
         } else {
             if let mistake = WorkPath.mistakeOfSource(text) {
                 throw JobsFailure("bad_path", "`\(clipped(text))` \(mistake)")

@@ -82,7 +82,7 @@ package struct StepSpec: Hashable, Sendable, Codable {
     /// A file, `dir/`, or a glob below the work folder.
     package var outputs: [String]
     package var environment: [String: String]
-    package var secrets: [String]
+    package var secrets: [SecretUse]
     package var elements: Elements
     package var maxParallel: Int?
     package var maxFailures: Int?
@@ -96,7 +96,7 @@ package struct StepSpec: Hashable, Sendable, Codable {
 
     package init(
         name: String = "", action: Action, needs: [String] = [], inputs: [InputSpec] = [], outputs: [String] = [],
-        environment: [String: String] = [:], secrets: [String] = [], elements: Elements = .single,
+        environment: [String: String] = [:], secrets: [SecretUse] = [], elements: Elements = .single,
         maxParallel: Int? = nil, maxFailures: Int? = nil, resources: ResourceRequest = ResourceRequest(),
         requires: [Requirement] = [], image: Image = .host, profile: String = "default",
         retry: RetryPolicy = RetryPolicy(), checkpoint: CheckpointPolicy = CheckpointPolicy(),

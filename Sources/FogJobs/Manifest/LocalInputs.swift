@@ -12,12 +12,19 @@ package struct LocalInputs: Hashable, Sendable {
         var paths: Set<String> = []
         var blobs: Set<Digest> = []
         for step in spec.steps {
+            if case .source(let image) = step.image {
+                switch try InputSource(image) {
+                case .local(let path): paths.insert(path)
+                case .blob(let digest): blobs.insert(digest)
+                case .volume: throw JobsFailure("bad_value", "an image cannot be a volume: `\(image)`")
+                }
+            }
             for input in step.inputs {
                 for text in try Substitution.distinct(input.source, over: step.elements) {
                     switch try InputSource(text) {
                     case .local(let path): paths.insert(path)
                     case .blob(let digest): blobs.insert(digest)
-                    case .volume: throw JobsFailure("not_supported_yet", "volumes are not supported yet: `\(text)`")
+                    case .volume: continue
                     }
                 }
                 guard paths.count <= ManifestLimits.maxLocalInputs else {

@@ -70,7 +70,7 @@ package struct ManifestDocument: Hashable, Sendable {
         let inputs = Dictionary(step.inputs.map { ($0.name, $0.source) }) { first, _ in first }
         members += [
             ("needs", list(step.needs)), ("inputs", map(inputs)), ("outputs", list(step.outputs)),
-            ("env", map(step.environment)), ("secrets", list(step.secrets)),
+            ("env", map(step.environment)), ("secrets", secrets(step.secrets)),
             elements(step.elements, tables: &tables), ("max_parallel", step.maxParallel.map(number)),
             ("max_failures", step.maxFailures.map(number)), ("resources", resources(step.resources)),
             ("requires", list(step.requires.map(\.text))), ("image", image(step.image)),
@@ -146,6 +146,12 @@ package struct ManifestDocument: Hashable, Sendable {
         case .none: "none"
         case .owners(let count): number(count)
         }
+    }
+
+    /// A list where all are files, which is the shorter form.
+    private static func secrets(_ uses: [SecretUse]) -> JSON? {
+        if uses.allSatisfy({ $0.place == .file }) { return list(uses.map(\.name)) }
+        return map(Dictionary(uses.map { ($0.name, $0.placeText) }) { first, _ in first })
     }
 
     private static func image(_ image: StepSpec.Image) -> JSON? {

@@ -48,11 +48,13 @@ package enum ManifestKeys {
             ])),
         ManifestKey("needs", .step, "Runs after these succeeded; their outputs lie in NEED/…", Form.texts()),
         ManifestKey(
-            "inputs", .both, "Paths beside the manifest, or name: source (a path or blob:<digest>)",
+            "inputs", .both, "Paths beside the manifest, or name: source (a path, blob:<digest> or volume:NAME/path)",
             Form.either(Form.texts(), Form.textMap)),
         ManifestKey("outputs", .both, "A file, dir/ or glob below the work folder", Form.texts()),
         ManifestKey("env", .both, "Environment variables; FOG_* is reserved", Form.textMap),
-        ManifestKey("secrets", .both, "Names of secrets (not supported yet)", Form.texts()),
+        ManifestKey(
+            "secrets", .both, "Names of secrets: files in /run/secrets; or name: file, or name: env:VARIABLE",
+            Form.either(Form.texts(), Form.textMap)),
         ManifestKey("array", .both, "One task an index: 0-99 or 1-99:2", Form.text(like: "^[0-9]+-[0-9]+(:[0-9]+)?$")),
         ManifestKey("sweep", .both, "A task for each combination of values, or for each row of a CSV file", Form.sweep),
         ManifestKey("max_parallel", .both, "Tasks of this array at once", Form.integer(1...ManifestLimits.maxTasks)),
@@ -63,7 +65,8 @@ package enum ManifestKeys {
             "requires", .both, "The node must have: arch:x86_64, python3>=3.11, label:lab, node:NAME, owner:NAME",
             Form.texts()),
         ManifestKey(
-            "image", .both, "Root file system; host = the worker's /usr (the only one yet)", Form.words(["host"])),
+            "image", .both, "Root file system: host = the worker's /usr, or an archive (a path or blob:<digest>)",
+            Form.text),
         ManifestKey("profile", .both, "A sandbox profile", Form.name),
         ManifestKey("retry", .both, "When and how a task runs again", members: retry),
         ManifestKey(

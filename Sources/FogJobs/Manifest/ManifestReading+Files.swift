@@ -32,7 +32,7 @@ extension ManifestReading {
     /// `data/x.csv`: name and source in one.
     private mutating func listedInput(_ located: Located) -> StepKeys.InputDraft? {
         guard let source = checkedSource(located) else { return nil }
-        let isLocal = !source.text.hasPrefix("blob:")
+        let isLocal = !source.text.hasPrefix("blob:") && !source.text.hasPrefix("volume:")
         guard isLocal, WorkPath.mistake(in: source.text) == nil else {
             let name = source.text.split(separator: "/").last { $0 != ".." && $0 != "." } ?? "name"
             let mistake = isLocal ? WorkPath.mistake(in: source.text) ?? "" : "has no name for the work folder"
@@ -54,19 +54,24 @@ extension ManifestReading {
                 "bad_path", at: key, place, "input `\(clipped(entry.key))` \(mistake)",
                 wanted: "a relative name below the work folder")
         }
-        guard let text = reader.readText(entry.value, place, wanted: "a path or blob:<digest>"),
+        guard let text = reader.readText(entry.value, place, wanted: Self.wantedSource),
             let source = checkedSource(Located(text: text, path: place, node: entry.value))
         else { return nil }
         return StepKeys.InputDraft(name: Located(text: name, path: place, node: key), source: source)
     }
 
+    private static let wantedSource = "a path, blob:<digest> or volume:NAME"
+
     private mutating func checkedSource(_ located: Located) -> Located? {
         let text = located.text
-        if text.hasPrefix("volume:") {
-            reader.report(
-                "not_supported_yet", at: located.node, located.path, "volumes are not supported yet",
-                wanted: "a path or blob:<digest>")
-            return nil
+        if let volume = VolumeReference(source: text) {
+            if let mistake = volume.mistake {
+                reader.report(
+                    "bad_path", at: located.node, located.path, "`\(clipped(text))` \(mistake)",
+                    wanted: "volume:NAME or volume:NAME/path")
+                return nil
+            }
+            return located
         }
         // A source with places is looked at once they are filled.
         if Template(text).places.isEmpty {
@@ -74,7 +79,7 @@ extension ManifestReading {
                 _ = try InputSource(text)
             } catch {
                 reader.report(
-                    error.code, at: located.node, located.path, error.message, wanted: "a path or blob:<digest>")
+                    error.code, at: located.node, located.path, error.message, wanted: Self.wantedSource)
                 return nil
             }
         } else if let mistake = WorkPath.mistakeOfSource(text) {

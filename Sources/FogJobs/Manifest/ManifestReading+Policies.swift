@@ -191,16 +191,35 @@ extension ManifestReading {
         return .public
     }
 
-    mutating func checkSecrets(_ node: ManifestNode, _ path: String) {
-        guard let list = reader.readList(node, path, wanted: "a list of names", limit: ManifestLimits.maxListed),
-            !list.isEmpty
-        else { return }
-        refuseForNow(node, path, "`secrets`", [])
-    }
-
-    mutating func checkImage(_ node: ManifestNode, _ path: String) {
-        guard let text = reader.readText(node, path, wanted: "host"), text != "host" else { return }
-        refuseForNow(node, path, "an image other than host", ["host"])
+    mutating func readImage(_ node: ManifestNode, _ path: String) -> StepSpec.Image? {
+        let wanted = "host, or the path or blob:<digest> of an archive"
+        guard let text = reader.readText(node, path, wanted: wanted) else { return nil }
+        if text == "host" { return .host }
+        guard !text.hasPrefix("volume:"), Template(text).places.isEmpty else {
+            let help = text.hasPrefix("volume:") ? "an image is sent along, or is there as a blob" : nil
+            reader.refuse("bad_value", node, path, wanted: wanted + ", without {places}", help: help)
+            return nil
+        }
+        do throws(JobsFailure) {
+            guard case .local(let local) = try InputSource(text) else { return .source(text) }
+            switch resolver.presence?(local) {
+            case .missing(let near)?:
+                let tag = text.contains(":") && !text.contains("/")
+                reader.report(
+                    "not_found", at: node, path, "image `\(clipped(local))` is not there", wanted: wanted,
+                    help: near.map { "did you mean `\($0)`?" }
+                        ?? (tag ? "images are files: `skopeo copy docker://\(text) oci-archive:image.tar`" : nil))
+            case .directory?:
+                reader.report(
+                    "bad_value", at: node, path, "image `\(clipped(local))` is a folder", wanted: wanted,
+                    help: "write it to an archive: `tar -C \(clipped(local)) -czf image.tar.gz .`")
+            case .file?, nil: break
+            }
+            return .source(local)
+        } catch {
+            reader.report(error.code, at: node, path, error.message, wanted: wanted)
+            return nil
+        }
     }
 
     mutating func readVerify(_ node: ManifestNode, _ path: String) -> StepSpec.Verification? {

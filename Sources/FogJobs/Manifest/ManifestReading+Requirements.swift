@@ -37,7 +37,10 @@ extension ManifestReading {
     static func requirement(_ text: String) -> Requirement? {
         if let colon = text.firstIndex(of: ":") {
             let name = String(text[text.index(after: colon)...])
-            guard isPlainWord(name[...]) else { return nil }
+            // A label may have a value: `label:room=12`.
+            let parts = name.split(separator: "=", omittingEmptySubsequences: false)
+            guard parts.count == 1 || (parts.count == 2 && text[..<colon] == "label"), parts.allSatisfy(isPlainWord)
+            else { return nil }
             switch text[..<colon] {
             case "arch": return .architecture(name)
             case "label": return .label(name)

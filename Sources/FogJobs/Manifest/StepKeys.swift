@@ -14,6 +14,9 @@ struct StepKeys {
     var resources: ResourceRequest?
     var resourcesNode: ManifestNode?
     var requires: [Requirement]?
+    var image: StepSpec.Image?
+    var secrets: [SecretUse]?
+    var secretsNode: ManifestNode?
     var profile: String?
     var retry: RetryPolicy?
     var retryNode: ManifestNode?
@@ -49,8 +52,9 @@ extension ManifestReading {
         keys.retry = fields["retry"].flatMap { readRetry($0, fields.path(of: "retry")) }
         keys.checkpoint = fields["checkpoint"].flatMap { readCheckpoint($0, fields.path(of: "checkpoint")) }
         keys.verify = fields["verify"].flatMap { readVerify($0, fields.path(of: "verify")) }
-        if let node = fields["image"] { checkImage(node, fields.path(of: "image")) }
-        if let node = fields["secrets"] { checkSecrets(node, fields.path(of: "secrets")) }
+        keys.image = fields["image"].flatMap { readImage($0, fields.path(of: "image")) }
+        keys.secretsNode = fields["secrets"]
+        keys.secrets = fields["secrets"].flatMap { readSecrets($0, fields.path(of: "secrets")) }
         return keys
     }
 
@@ -145,16 +149,19 @@ extension ManifestReading {
         let texts = own.actionTexts + environment.values.sorted { $0.path < $1.path }
         checkPlaces(in: texts + inputs.flatMap { [$0.name, $0.source] } + outputs, elements)
         checkShellValues(in: own, elements)
+        let secrets = own.secrets ?? inherited?.secrets ?? []
+        checkVariables(secrets, environment, at: own.secretsNode ?? inherited?.secretsNode)
         checkNameValues(in: inputs.map(\.name) + outputs, elements)
         checkPresence(of: inputs, elements)
         guard let action = own.action else { return nil }
         return StepSpec(
             name: name, action: action,
             inputs: inputs.map { InputSpec(name: $0.name.text, source: $0.source.text) },
-            outputs: outputs.map(\.text), environment: environment.mapValues(\.text), elements: elements,
+            outputs: outputs.map(\.text), environment: environment.mapValues(\.text), secrets: secrets,
+            elements: elements,
             maxParallel: own.maxParallel ?? inherited?.maxParallel,
             maxFailures: own.maxFailures ?? inherited?.maxFailures, resources: resources,
-            requires: own.requires ?? inherited?.requires ?? [],
+            requires: own.requires ?? inherited?.requires ?? [], image: own.image ?? inherited?.image ?? .host,
             profile: own.profile ?? inherited?.profile ?? "default", retry: retry,
             checkpoint: own.checkpoint ?? inherited?.checkpoint ?? CheckpointPolicy(),
             verify: own.verify ?? inherited?.verify ?? .auto)
@@ -178,6 +185,20 @@ extension ManifestReading {
             }
         }
         return byName.values.sorted { $0.name.text < $1.name.text }
+    }
+
+    /// No two values for one variable.
+    private mutating func checkVariables(
+        _ secrets: [SecretUse], _ environment: [String: Located], at node: ManifestNode?
+    ) {
+        var seen = Set(environment.keys)
+        for use in secrets {
+            guard case .variable(let name) = use.place, !seen.insert(name).inserted, let node else { continue }
+            reader.report(
+                "conflict", at: node, "secrets.\(use.name)",
+                "the variable `\(name)` of the secret `\(use.name)` has another value as well",
+                wanted: "one value for each variable")
+        }
     }
 
     private mutating func checkMemory(

@@ -108,7 +108,7 @@ package struct Advice: Hashable, Sendable, Codable {
         case .availability:
             return less(node.availability?.milliseconds ?? 0, shape.demand.time.milliseconds)
         case .profile: return allowedProfiles(node).isEmpty ? nil : 2
-        case .requires, .region, .exclude, .sealed: return 2
+        case .requires, .region, .exclude, .trustedOwner, .sealed: return 2
         default: return nil
         }
     }
@@ -129,8 +129,8 @@ package struct Advice: Hashable, Sendable, Codable {
         switch clause {
         case .cpu, .memory, .disk, .gpu:
             return instead(
-                clause.rawValue, Feasibility.quantity(clause, site.total),
-                Feasibility.quantity(clause, Amounts(shape.demand)))
+                clause.rawValue, Feasibility.offer(clause, site.total),
+                Feasibility.wanted(clause, Amounts(shape.demand)))
         case .latency: return instead("max_latency", "\(node.latency ?? .zero)", "\(wishes.maxLatency ?? .zero)")
         case .price: return instead("max_price", "\(node.asks.core)", "\(wishes.maxPrice ?? .zero)")
         case .trust:
@@ -146,6 +146,7 @@ package struct Advice: Hashable, Sendable, Codable {
             let allowed = allowedProfiles(node).joined(separator: " or ")
             return without("with the profile \(allowed) instead of \(wishes.profile)")
         case .exclude: return without("without its entry in `exclude`")
+        case .trustedOwner: return without("without `secrets`")
         default: return without("with the job key sealed to it (`fog job reseal`)")
         }
     }

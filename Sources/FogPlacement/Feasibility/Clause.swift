@@ -13,6 +13,8 @@ package enum Clause: String, Hashable, Sendable, Codable, CaseIterable, Comparab
     /// One entry of `requires`.
     case requires
     case region, latency, price, trust, exclude
+    /// The job has secrets, and the node's owner is neither its own nor trusted.
+    case trustedOwner = "trusted_owner"
     /// The key of a private job is not sealed to the node.
     case sealed
     /// The node will probably leave before a task of class S or A is done.
@@ -48,13 +50,14 @@ package enum Clause: String, Hashable, Sendable, Codable, CaseIterable, Comparab
         case .price: 11
         case .trust: 12
         case .exclude: 13
-        case .sealed: 14
-        case .availability: 15
-        case .triedBefore: 16
-        case .ownerHasCopy: 17
-        case .needsMoreOwners: 18
-        case .maxParallel: 19
-        case .noNodes: 20
+        case .trustedOwner: 14
+        case .sealed: 15
+        case .availability: 16
+        case .triedBefore: 17
+        case .ownerHasCopy: 18
+        case .needsMoreOwners: 19
+        case .maxParallel: 20
+        case .noNodes: 21
         }
     }
 
@@ -88,7 +91,7 @@ package struct FailedCheck: Hashable, Sendable, Codable {
     /// One clause of a sentence: `memory 2GiB, wanted 4GiB`.
     package var text: String {
         switch clause {
-        case .nodeState, .allowance, .exclude, .sealed, .triedBefore, .ownerHasCopy: found
+        case .nodeState, .allowance, .exclude, .trustedOwner, .sealed, .triedBefore, .ownerHasCopy: found
         case .requires: "\(found), wanted \(wanted)"
         case .needsMoreOwners: "owners: has \(found), needs \(wanted)"
         case .maxParallel, .noNodes: found

@@ -16,7 +16,7 @@ extension Feasibility {
         case .profile: return failed(profileWords(constraints.profile, node), constraints.profile)
         case .cpu, .memory, .disk, .gpu:
             return failed(
-                amountWords(clause, permanence, site), quantity(clause, Amounts(shape.demand)))
+                amountWords(clause, permanence, site), wanted(clause, Amounts(shape.demand)))
         case .slots: return failed("0 free", "1")
         case .requires:
             let wanted = constraints.requires[requirement]
@@ -32,6 +32,8 @@ extension Feasibility {
         case .exclude:
             let byName = constraints.exclude.contains(node.name)
             return failed("excluded by the job (\(byName ? node.name : "owner:" + node.owner))", "not excluded")
+        case .trustedOwner:
+            return failed("owner \(node.owner) is not trusted with the job's secrets", "a trusted owner")
         case .sealed: return failed("the job key is not sealed to it", "sealed")
         case .availability:
             return failed("about \((node.availability ?? .zero).brief) left", shape.demand.time.description)
@@ -64,6 +66,7 @@ extension Feasibility {
         case .requires: "missing requirement"
         case .trust: "reputation"
         case .exclude: "excluded"
+        case .trustedOwner: "owner not trusted with secrets"
         case .sealed: "job key not sealed"
         case .availability: "leaving too soon"
         case .triedBefore: "failed there before"
@@ -75,12 +78,25 @@ extension Feasibility {
         }
     }
 
-    /// `512MiB`, `0.5`, `2`.
-    static func quantity(_ clause: Clause, _ amounts: Amounts) -> String {
+    /// What a job asks, as its manifest says it: `512MiB`, `0.5`, `2`.
+    static func wanted(_ clause: Clause, _ amounts: Amounts) -> String { quantity(clause, amounts, \.description) }
+
+    /// What a machine has, as people read it: `21.2GiB`. Rounded down, so that it never seems to be enough.
+    static func found(_ clause: Clause, _ amounts: Amounts) -> String { quantity(clause, amounts, \.brief) }
+
+    /// What a manifest may ask instead: a whole number of GiB, or of MiB where that would be coarse.
+    static func offer(_ clause: Clause, _ amounts: Amounts) -> String {
+        quantity(clause, amounts) { size in
+            let unit: Int64 = size >= .gibibytes(8) ? 1 << 30 : size >= .mebibytes(1) ? 1 << 20 : 1
+            return ByteCount(size.bytes / unit * unit).description
+        }
+    }
+
+    private static func quantity(_ clause: Clause, _ amounts: Amounts, _ words: (ByteCount) -> String) -> String {
         switch clause {
         case .cpu: Millicores(amounts.cpu).description
-        case .memory: ByteCount(amounts.memory).description
-        case .disk: ByteCount(amounts.disk).description
+        case .memory: words(ByteCount(amounts.memory))
+        case .disk: words(ByteCount(amounts.disk))
         default: String(amounts.gpu)
         }
     }
@@ -114,17 +130,20 @@ extension Feasibility {
     }
 
     private static func amountWords(_ clause: Clause, _ permanence: Permanence, _ site: Site) -> String {
-        guard permanence == .never else { return "\(quantity(clause, site.free)) free now" }
+        guard permanence == .never else { return "\(found(clause, site.free)) free now" }
         let report = site.node.report
         let machine = Amounts(
             cpu: report.cpu, memory: report.memory, disk: report.disk, gpu: report.gpu, slots: 0)
-        let own = quantity(clause, machine), allowed = quantity(clause, site.total)
+        let own = found(clause, machine), allowed = found(clause, site.total)
         return own == allowed ? own : "\(allowed) of \(own) by the owner's cap"
     }
 
     private static func requirementWords(_ requirement: Requirement, _ node: NodeRecord) -> String {
         switch requirement {
-        case .architecture: return "arch:\(node.report.architecture)"
+        case .architecture, .machine: return "arch:\(node.report.architecture)"
+        case .volume:
+            return node.report.volumes.isEmpty
+                ? "no volumes" : "volumes \(node.report.volumes.joined(separator: ", "))"
         case .label:
             return node.report.labels.isEmpty
                 ? "no labels" : "labels \(node.report.labels.sorted().joined(separator: ", "))"

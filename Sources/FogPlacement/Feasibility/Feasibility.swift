@@ -84,6 +84,7 @@ package enum Feasibility {
         // Written so that a trust that is not a number fails.
         if !(node.trust >= constraints.minTrust) { found(.trust, .never, 0) }
         if constraints.excludes(node) { found(.exclude, .never, 0) }
+        if !constraints.trusts(node) { found(.trustedOwner, .never, 0) }
         if shape.isPrivate, !shape.sealedTo.contains(node.id) { found(.sealed, .never, 0) }
         if shape.sla != .b, let stay = node.availability, stay < shape.demand.time {
             found(.availability, .notNow, 0)

@@ -33,10 +33,12 @@ package struct PlacementConstraints: Hashable, Sendable, Codable {
     package var minTrust: Double
     /// Names of nodes, or `owner:NAME`.
     package var exclude: [String]
+    /// Only nodes of this owner, and those that the operator trusts: the task is told secrets. Nil = any.
+    package var secretsOf: String?
 
     package init(
         profile: String = "default", requires: [Requirement] = [], region: String? = nil, maxLatency: TimeSpan? = nil,
-        maxPrice: Credits? = nil, minTrust: Double = 0, exclude: [String] = []
+        maxPrice: Credits? = nil, minTrust: Double = 0, exclude: [String] = [], secretsOf: String? = nil
     ) {
         self.profile = profile
         self.requires = requires
@@ -45,6 +47,12 @@ package struct PlacementConstraints: Hashable, Sendable, Codable {
         self.maxPrice = maxPrice
         self.minTrust = minTrust
         self.exclude = exclude
+        self.secretsOf = secretsOf
+    }
+
+    /// Whether the node may be told what the task is told.
+    package func trusts(_ node: NodeRecord) -> Bool {
+        secretsOf == nil || node.isTrusted || node.owner == secretsOf
     }
 
     /// Whether the job has named the node, or its owner, as unwanted.

@@ -3,20 +3,54 @@ import FogSandboxPlan
 import Glibc
 
 /// The root file system of a profile: the host's programs and libraries read-only, a short /etc that is the same on
-/// every machine, five devices, nothing else.
+/// every machine, five devices, nothing else. With an image, its own programs, libraries and /etc instead.
 enum RootTree {
     /// The user every task is, and the only names it can look up.
     static let insideID: UInt32 = 1000
 
-    static func mounts(_ profile: SandboxProfile) -> [PlanMount] {
-        var mounts = programs()
-        mounts += etc()
+    /// - Parameter image: the root of an unpacked image; a profile's own mounts are of the host, and left out then.
+    /// - Throws: `bad_image`.
+    static func mounts(_ profile: SandboxProfile, image: String? = nil) throws(SandboxFailure) -> [PlanMount] {
+        var mounts: [PlanMount]
+        if let image { mounts = try tops(of: image) } else { mounts = programs() + etc() }
         mounts += devices()
-        mounts += profile.mounts.map { .init(.readOnly, relative($0.target), source: $0.source) }
+        if image == nil { mounts += hostMounts(profile) }
         // Underneath the task's own /proc: the kernel lets a user namespace mount one only where one is in sight.
         mounts.append(.init(.hostProcesses, "proc", source: "/proc"))
-        mounts += ["tmp", "work"].map { .init(.folder, $0) }
+        mounts += ["tmp", "work", "run", secretsFolder].map { .init(.folder, $0) }
         return mounts
+    }
+
+    private static func hostMounts(_ profile: SandboxProfile) -> [PlanMount] {
+        profile.mounts.map { .init(.readOnly, relative($0.target), source: $0.source) }
+    }
+
+    /// What every task has of its own, whatever an image holds there.
+    private static let own: Set<String> = ["dev", "proc", "run", "sys", "tmp", "work"]
+
+    /// Each name at the top of an image.
+    private static func tops(of image: String) throws(SandboxFailure) -> [PlanMount] {
+        guard let stream = opendir(image) else {
+            throw SandboxFailure("bad_image", "\(image) cannot be read: \(Files.words(errno))")
+        }
+        defer { closedir(stream) }
+        var mounts: [PlanMount] = []
+        while let entry = readdir(stream) {
+            let raw = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            guard let name = String(validating: raw, as: UTF8.self) else {
+                throw SandboxFailure("bad_image", "a name at its top is not UTF-8: \(TarEntry.shown(raw))")
+            }
+            if name == "." || name == ".." || own.contains(name) { continue }
+            if let target = linkTarget(image + "/" + name) {
+                mounts.append(.init(.link, name, source: target))
+            } else {
+                mounts.append(.init(.readOnly, name, source: image + "/" + name))
+            }
+            guard mounts.count <= ImagePlan.maxTopNames else {
+                throw SandboxFailure("bad_image", "it has more than \(ImagePlan.maxTopNames) names at its top")
+            }
+        }
+        return mounts.sorted { $0.target < $1.target }
     }
 
     /// What a task adds: /proc, /tmp and /dev/shm of its own.
@@ -28,6 +62,24 @@ enum RootTree {
             .init(.processes, "proc"), .init(.temporary, "tmp", options: options),
             .init(.temporary, "dev/shm", options: options),
         ]
+    }
+
+    private static let secretsFolder = "run/secrets"
+
+    /// A task's secrets: files of a file system in memory that ends with the task.
+    /// - Throws: `bad_task` for a name that is none.
+    static func secrets(_ secrets: [String: String]) throws(SandboxFailure) -> [PlanMount] {
+        guard !secrets.isEmpty else { return [] }
+        // The pages are never written to swap where the kernel knows how (tmpfs(5), since Linux 6.4, `noswap`); older
+        // ones refuse the option, so it is left out.
+        var mounts = [PlanMount(.temporary, secretsFolder, options: "mode=0700,size=1m,nr_inodes=128")]
+        for (name, value) in secrets.sorted(by: { $0.key < $1.key }) {
+            guard WorkFolder.components(name)?.count == 1, !value.utf8.contains(0) else {
+                throw SandboxFailure("bad_task", "`\(name.prefix(64))` cannot be the name of a secret")
+            }
+            mounts.append(.init(.secret, secretsFolder + "/" + name, source: value))
+        }
+        return mounts
     }
 
     static let rules: [PlanRule] = [

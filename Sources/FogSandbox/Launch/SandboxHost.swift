@@ -29,6 +29,7 @@ package final class SandboxHost: Sendable {
 
     private struct Key: Hashable {
         let profile: Digest
+        let image: String?
         let index: Int
     }
 
@@ -45,22 +46,42 @@ package final class SandboxHost: Sendable {
     }
 
     /// The slot of a profile with a number, made when it is first asked for. Its launcher starts with its first task.
-    /// - Throws: `bad_slot`, `bad_profile`, `filter_failed`, `filter_mismatch`, `cgroup_failed`.
-    package func slot(profile: SandboxProfile, index: Int) async throws(SandboxFailure) -> SandboxSlot {
+    /// - Parameter image: the root of an unpacked image, which must stay until the slot is discarded; nil = the host's
+    ///   own programs.
+    /// - Throws: `bad_slot`, `bad_profile`, `bad_task` for an image in a profile without a root of its own,
+    ///   `filter_failed`, `filter_mismatch`, `cgroup_failed`.
+    package func slot(
+        profile: SandboxProfile, image: String? = nil, index: Int
+    ) async throws(SandboxFailure) -> SandboxSlot {
+        guard image == nil || profile.isolated else {
+            throw SandboxFailure("bad_task", "profile `\(profile.name)` has no root of its own for an image")
+        }
         guard (0..<options.maxSlots).contains(index) else {
             throw SandboxFailure("bad_slot", "slot \(index) is not within 0 to \(options.maxSlots - 1)")
         }
-        let key = Key(profile: profile.digest, index: index)
+        let key = Key(profile: profile.digest, image: image, index: index)
         if let slot = state.withLock({ $0.slots[key] }) { return slot }
         let filter = try filter(of: profile)
         let group = try cgroups?.makeSlot(
-            "\(profile.name)-\(profile.digest.description.prefix(8))-\(index)", freezer: options.freezer)
-        let slot = try SandboxSlot(profile: profile, index: index, host: self, filter: filter, group: group)
+            "\(profile.name)-\(profile.digest.description.prefix(8))-\(index)"
+                + (image.map { "-" + Digest.blake2b(Array($0.utf8)).description.prefix(8) } ?? ""),
+            freezer: options.freezer)
+        let slot = try SandboxSlot(
+            profile: profile, image: image, index: index, host: self, filter: filter, group: group)
         return state.withLock { state in
             if let first = state.slots[key] { return first }
             state.slots[key] = slot
             return slot
         }
+    }
+
+    /// Ends a slot's launcher, so that nothing holds its image any more. The next task of its place gets a new slot.
+    package func discard(_ slot: SandboxSlot) async {
+        let key = Key(profile: slot.profile.digest, image: slot.image, index: slot.index)
+        state.withLock { state in
+            if state.slots[key] === slot { state.slots[key] = nil }
+        }
+        await slot.shutdown()
     }
 
     private func filter(of profile: SandboxProfile) throws(SandboxFailure) -> CompiledFilter {

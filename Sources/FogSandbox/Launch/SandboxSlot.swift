@@ -7,6 +7,8 @@ import Glibc
 package actor SandboxSlot {
     package nonisolated let profile: SandboxProfile
     package nonisolated let index: Int
+    /// The root of an unpacked image; nil = the host's programs.
+    package nonisolated let image: String?
     private let host: SandboxHost
     private let filter: CompiledFilter
     private let group: CgroupSlot?
@@ -21,9 +23,11 @@ package actor SandboxSlot {
     /// CLK_TCK and CPU seconds granted beyond the limit before the kernel kills outright.
     private static let cpuGraceSeconds: UInt64 = 5
 
-    init(profile: SandboxProfile, index: Int, host: SandboxHost, filter: CompiledFilter, group: CgroupSlot?)
-        throws(SandboxFailure)
-    {
+    init(
+        profile: SandboxProfile, image: String?, index: Int, host: SandboxHost, filter: CompiledFilter,
+        group: CgroupSlot?
+    ) throws(SandboxFailure) {
+        self.image = image
         (self.profile, self.index, self.host, self.filter, self.group) = (profile, index, host, filter, group)
         null = open("/dev/null", O_RDWR | O_CLOEXEC)
         guard null >= 0 else { throw SandboxFailure("sandbox_failed", "/dev/null: \(Files.words(errno))") }
@@ -56,7 +60,9 @@ package actor SandboxSlot {
         var plan = plan
         plan.mounts = profile.isolated ? (folder?.mounts ?? []) : []
         // Mounts come in order: /work before what is bound below it.
-        if profile.isolated { plan.mounts = RootTree.perTask(profile.limits) + plan.mounts }
+        if profile.isolated {
+            plan.mounts = RootTree.perTask(profile.limits) + (try RootTree.secrets(task.secrets)) + plan.mounts
+        }
         let standard = [task.standardInput, task.standardOutput, task.standardError].map { $0 < 0 ? null : $0 }
         let baseline = group?.begin()
         let supervision = Supervision(
@@ -137,7 +143,7 @@ package actor SandboxSlot {
         template.insideID = RootTree.insideID
         template.hostID = host.hostID(slot: index)
         if profile.isolated {
-            template.mounts = RootTree.mounts(profile)
+            template.mounts = try RootTree.mounts(profile, image: image)
             template.rules = RootTree.rules
             template.filter = filter.bytes
         }
@@ -158,8 +164,8 @@ package actor SandboxSlot {
 
     private func workFolder(_ task: SandboxTask) throws(SandboxFailure) -> WorkFolder? {
         guard profile.isolated else {
-            guard task.inputs.isEmpty else {
-                throw SandboxFailure("bad_task", "profile `\(profile.name)` binds no inputs")
+            guard task.inputs.isEmpty, task.secrets.isEmpty else {
+                throw SandboxFailure("bad_task", "profile `\(profile.name)` binds no inputs and keeps no secrets")
             }
             return nil
         }

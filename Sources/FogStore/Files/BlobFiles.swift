@@ -119,6 +119,16 @@ package final class BlobFiles: Sendable {
         try alone(name) { () throws(StoreFailure) in try Folder.remove(path) }
     }
 
+    /// Uploads that nobody has added to since a time: name and bytes so far.
+    package func uploads(untouchedSince time: Timestamp) throws(StoreFailure) -> [(name: String, size: Int64)] {
+        var found: [(name: String, size: Int64)] = []
+        for name in try Folder.names(in: uploads) {
+            guard let status = try Folder.status("\(uploads)/\(name)"), status.modified < time.seconds else { continue }
+            found.append((name, status.size))
+        }
+        return found
+    }
+
     private func uploadPath(_ name: String) throws(StoreFailure) -> String {
         guard Folder.isPlain(name) else {
             throw StoreFailure("bad_name", "an upload is named by 1 to 128 letters, digits, `-`, `_` or `.`")
@@ -165,4 +175,18 @@ package final class BlobFiles: Sendable {
 
     /// Removes content; one that is not there is no failure. The caller must have removed its row first.
     package func delete(_ digest: Digest) throws(StoreFailure) { try Folder.remove(path(digest)) }
+
+    /// All content older than a time, for finding what no row names.
+    package func content(olderThan time: Timestamp) throws(StoreFailure) -> [(digest: Digest, size: Int64)] {
+        var found: [(digest: Digest, size: Int64)] = []
+        for part in try Folder.names(in: blobs) {
+            for name in try Folder.names(in: "\(blobs)/\(part)") {
+                guard let digest = try? Digest(name), let status = try Folder.status("\(blobs)/\(part)/\(name)"),
+                    status.modified < time.seconds
+                else { continue }
+                found.append((digest, status.size))
+            }
+        }
+        return found
+    }
 }

@@ -36,6 +36,33 @@ enum Folder {
         try file.sync()
     }
 
+    /// What lies in a folder, but for names that begin with a dot or are otherwise not ours; nothing when there is none.
+    static func names(in path: String) throws(StoreFailure) -> [String] {
+        guard let stream = opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw failure("could not be opened", path)
+        }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+                tuple.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            }
+            if isPlain(name) { names.append(name) }
+        }
+        closedir(stream)
+        return names
+    }
+
+    /// Size in bytes and last change in seconds since 1970; nil when there is nothing. Links are not followed.
+    static func status(_ path: String) throws(StoreFailure) -> (size: Int64, modified: Int64)? {
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            if errno == ENOENT { return nil }
+            throw failure("could not be looked at", path)
+        }
+        return (Int64(status.st_size), Int64(status.st_mtim.tv_sec))
+    }
+
     /// Removes a file; one that is not there is no failure.
     static func remove(_ path: String) throws(StoreFailure) {
         guard unlink(path) == 0 || errno == ENOENT else { throw failure("could not be removed", path) }

@@ -34,20 +34,24 @@ package final class LogFiles: Sendable {
     package func append(
         _ bytes: [UInt8], to attempt: AttemptID, stream: LogStream, at offset: Int64
     ) throws(StoreFailure) -> Int64 {
-        let path = path(attempt, stream)
         // One lock for all: a write is a copy into the page cache.
         let result = writing.withLock { _ in
-            Result { () throws(StoreFailure) in try self.append(bytes, path: path, at: offset) }
+            Result { () throws(StoreFailure) in try self.add(bytes, to: attempt, stream, at: offset) }
         }
         return try result.get()
     }
 
-    private func append(_ bytes: [UInt8], path: String, at offset: Int64) throws(StoreFailure) -> Int64 {
+    private func add(
+        _ bytes: [UInt8], to attempt: AttemptID, _ stream: LogStream, at offset: Int64
+    ) throws(StoreFailure) -> Int64 {
+        let path = path(attempt, stream)
         try Folder.make(Folder.parent(of: path))
         let file = try File(path, O_RDWR | O_CREAT)
         let size = try file.size
         guard offset >= 0, offset <= size else {
-            throw StoreFailure("wrong_offset", "\(path): has \(size) bytes; the chunk began at \(offset)")
+            throw StoreFailure(
+                "wrong_offset",
+                "\(stream.rawValue) of attempt \(attempt) has \(size) bytes; the chunk began at \(offset)")
         }
         let fresh = bytes.dropFirst(Int(size - offset)).prefix(Int(max(0, sizeLimit - size)))
         guard !fresh.isEmpty else { return size }
@@ -86,29 +90,20 @@ package final class LogFiles: Sendable {
     }
 
     /// Jobs that have logs here.
-    package func jobs() throws(StoreFailure) -> [JobID] { try Self.names(in: folder).compactMap { try? JobID($0) } }
+    package func jobs() throws(StoreFailure) -> [JobID] { try Folder.names(in: folder).compactMap { try? JobID($0) } }
+
+    /// Bytes of all logs of a job.
+    package func size(job: JobID) throws(StoreFailure) -> Int64 {
+        let path = "\(folder)/\(job)"
+        var sum: Int64 = 0
+        for name in try Folder.names(in: path) { sum += try Folder.status("\(path)/\(name)")?.size ?? 0 }
+        return sum
+    }
 
     /// Removes all logs of a job; one that has none is no failure.
     package func delete(job: JobID) throws(StoreFailure) {
         let path = "\(folder)/\(job)"
-        for name in try Self.names(in: path) { try Folder.remove("\(path)/\(name)") }
+        for name in try Folder.names(in: path) { try Folder.remove("\(path)/\(name)") }
         guard rmdir(path) == 0 || errno == ENOENT else { throw Folder.failure("could not be removed", path) }
-    }
-
-    /// What lies in a folder; nothing when there is none.
-    private static func names(in path: String) throws(StoreFailure) -> [String] {
-        guard let stream = opendir(path) else {
-            if errno == ENOENT { return [] }
-            throw Folder.failure("could not be opened", path)
-        }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
-                tuple.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-            }
-            if Folder.isPlain(name) { names.append(name) }
-        }
-        closedir(stream)
-        return names
     }
 }

@@ -27,6 +27,8 @@ struct MemoryState: Sendable {
 
     var settings: [String: String] = [:]
     var principals: [PublicKey: Principal] = [:]
+    var invitations: [Digest: Invitation] = [:]
+    var applicants: [PublicKey: Applicant] = [:]
     var nodes: [NodeID: NodeRow] = [:]
     var jobs: [JobID: StoredJob] = [:]
     var jobKeys: [JobKey: JobID] = [:]
@@ -85,6 +87,8 @@ struct MemoryState: Sendable {
             return Unmet.head(wanted: sequence, found: records.last?.record.sequence).map { .stale($0) }
         case .nodeStanding(let id, let standing):
             return Unmet.node(id, wanted: standing, found: nodes[id]?.standing).map { .stale($0) }
+        case .invitationUses(let hash, let uses):
+            return Unmet.invitation(wanted: uses, found: invitations[hash]?.usesLeft).map { .stale($0) }
         }
     }
 
@@ -99,6 +103,13 @@ struct MemoryState: Sendable {
 
     private mutating func write(_ change: Change, _ undo: inout Undo) throws(Refusal) {
         for principal in change.principals { put(\.principals, principal.key, principal, &undo) }
+        for (hash, invitation) in change.invitations {
+            if let mistake = mistake(in: invitation) { throw Refusal(mistake) }
+            put(\.invitations, hash, invitation, &undo)
+        }
+        for hash in change.closedInvitations { put(\.invitations, hash, nil, &undo) }
+        for (key, applicant) in change.applicants { put(\.applicants, key, applicant, &undo) }
+        for key in change.closedApplicants { put(\.applicants, key, nil, &undo) }
         for (id, node) in change.nodes { put(\.nodes, id, node, &undo) }
         for job in change.newJobs { try write(job, &undo) }
         for (id, progress) in change.progress {
@@ -113,6 +124,7 @@ struct MemoryState: Sendable {
         for event in change.events { try write(event, &undo) }
         for blob in change.blobs where blobs[blob.digest] == nil { put(\.blobs, blob.digest, blob, &undo) }
         for use in change.blobUses { try write(use, &undo) }
+        release(change.releasedUses, &undo)
         for log in change.logs { try write(log, &undo) }
         for document in change.evidence where evidence[document.digest] == nil {
             put(\.evidence, document.digest, document, &undo)

@@ -57,6 +57,14 @@ package final class MemoryStore: Store {
         look { Array($0.principals.values) }.sorted { $0.key < $1.key }
     }
 
+    package func invitations() async throws(StoreFailure) -> [Invitation] {
+        look { Array($0.invitations.values) }.sorted { $0.secretHash < $1.secretHash }
+    }
+
+    package func applicants() async throws(StoreFailure) -> [Applicant] {
+        look { Array($0.applicants.values) }.sorted { $0.key < $1.key }
+    }
+
     package func settings() async throws(StoreFailure) -> [String: String] { look(\.settings) }
     package func lastEventSequence() async throws(StoreFailure) -> UInt64 { look(\.lastEvent) }
 
@@ -126,6 +134,8 @@ package final class MemoryStore: Store {
         look { $0.uses.keys.contains { $0.digest == digest && $0.account == account } }
     }
 
+    package func contentUsage() async throws(StoreFailure) -> [AccountID: ContentUsage] { look { $0.contentUsage() } }
+
     package func log(_ attempt: AttemptID, stream: LogStream) async throws(StoreFailure) -> [UInt8]? {
         look { $0.logs[.init(attempt: attempt, stream: stream)] }
     }
@@ -177,10 +187,36 @@ package final class MemoryStore: Store {
 
     // MARK: - Housekeeping
 
-    package func prune(endedBefore: Timestamp, unusedBefore: Timestamp, limit: Int) async throws(StoreFailure)
-        -> [Digest]
+    package func prune(endedBefore: Timestamp, keptBefore: Timestamp, unusedBefore: Timestamp, limit: Int)
+        async throws(StoreFailure) -> [Digest]
     {
-        state.withLock { $0.prune(endedBefore: endedBefore, unusedBefore: unusedBefore, limit: limit) }
+        state.withLock {
+            $0.prune(endedBefore: endedBefore, keptBefore: keptBefore, unusedBefore: unusedBefore, limit: limit)
+        }
+    }
+
+    package func prunable(endedBefore: Timestamp, keptBefore: Timestamp, unusedBefore: Timestamp)
+        async throws(StoreFailure) -> Prunable
+    {
+        look { before in
+            var after = before
+            _ = after.prune(
+                endedBefore: endedBefore, keptBefore: keptBefore, unusedBefore: unusedBefore, limit: .max)
+            var found = Prunable()
+            found.jobs = before.jobs.count - after.jobs.count
+            found.tasks = before.tasks.count - after.tasks.count
+            found.attempts = before.attempts.count - after.attempts.count
+            found.events = before.events.count - after.events.count
+            for (key, bytes) in before.logs where after.logs[key] == nil {
+                found.logs += 1
+                found.logBytes += Int64(bytes.count)
+            }
+            for (digest, blob) in before.blobs where after.blobs[digest] == nil {
+                found.blobs += 1
+                found.blobBytes += blob.size
+            }
+            return found
+        }
     }
 
     /// - Throws: `unexpected`: memory has no file. ``snapshot()`` is its copy.
@@ -190,9 +226,11 @@ package final class MemoryStore: Store {
 }
 
 extension MemoryState {
-    fileprivate mutating func prune(endedBefore: Timestamp, unusedBefore: Timestamp, limit: Int) -> [Digest] {
+    fileprivate mutating func prune(
+        endedBefore: Timestamp, keptBefore: Timestamp, unusedBefore: Timestamp, limit: Int
+    ) -> [Digest] {
         let ended = jobs.values.map(\.record).filter { job in
-            job.progress.settled && job.progress.finishedAt.map { $0 < endedBefore } ?? false
+            job.progress.isDue(endedBefore: endedBefore, keptBefore: keptBefore)
         }
         let oldest = ended.sorted { ($0.progress.finishedAt ?? .zero) < ($1.progress.finishedAt ?? .zero) }
         let gone = Set(oldest.prefix(max(0, limit)).map(\.id))

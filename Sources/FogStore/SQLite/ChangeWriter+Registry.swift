@@ -7,16 +7,17 @@ extension ChangeWriter {
         var upsert = try Prepared(
             database,
             """
-            INSERT INTO principals VALUES (\(marks(6))) ON CONFLICT DO UPDATE SET name = excluded.name, \
+            INSERT INTO principals VALUES (\(marks(7))) ON CONFLICT DO UPDATE SET name = excluded.name, \
             roles = excluded.roles, account = excluded.account, enrolled_at = excluded.enrolled_at, \
-            revoked_at = excluded.revoked_at
+            revoked_at = excluded.revoked_at, suspended_at = excluded.suspended_at
             """)
         upsert.bind(principal.key)
         upsert.bind(principal.name)
-        upsert.bind(principal.roles.sorted().map(\.rawValue).joined(separator: ","))
+        upsert.bind(RoleText.write(principal.roles))
         upsert.bind(principal.account)
         upsert.bind(principal.enrolledAt)
         upsert.bind(principal.revokedAt)
+        upsert.bind(principal.suspendedAt)
         try upsert.run()
     }
 
@@ -33,14 +34,16 @@ extension ChangeWriter {
         upsert.bind(node.probations)
         upsert.bind(node.trusted)
         upsert.bind(try ColumnText.encoded(node.report))
+        upsert.bind(ColumnText.words(node.labels) ?? "{}")
         try upsert.run()
     }
 
     private static let upsertNode = """
-        INSERT INTO nodes VALUES (\(marks(11))) ON CONFLICT DO UPDATE SET key = excluded.key, owner = excluded.owner, \
+        INSERT INTO nodes VALUES (\(marks(12))) ON CONFLICT DO UPDATE SET key = excluded.key, owner = excluded.owner, \
         enrolled_at = excluded.enrolled_at, standing = excluded.standing, last_seen = excluded.last_seen, \
         recent_faults = excluded.recent_faults, probation_until = excluded.probation_until, \
-        probations = excluded.probations, trusted = excluded.trusted, report = excluded.report
+        probations = excluded.probations, trusted = excluded.trusted, report = excluded.report, \
+        labels = excluded.labels
         """
 
     /// Equal digests mean equal content, so the first row stays.
@@ -64,6 +67,14 @@ extension ChangeWriter {
         try upsert.run()
     }
 
+    func release(_ use: BlobUse) throws {
+        var delete = try Prepared(database, "DELETE FROM blob_uses WHERE digest = ? AND account = ? AND job = ?")
+        delete.bind(use.digest)
+        delete.bind(use.account)
+        if let job = use.job { delete.bind(job) } else { delete.bind([UInt8]()) }
+        try delete.run()
+    }
+
     func write(_ log: StoredLog) throws {
         var insert = try Prepared(database, "INSERT INTO logs VALUES (?, ?, ?, ?, ?)")
         bind(log.attempt, to: &insert)
@@ -75,24 +86,21 @@ extension ChangeWriter {
 
 /// The columns of principals and nodes, as they are read.
 enum RegistryRows {
-    static let principal = "key, name, roles, account, enrolled_at, revoked_at"
+    static let principal = "key, name, roles, account, enrolled_at, revoked_at, suspended_at"
 
     static func readPrincipal(_ row: inout Columns) throws -> Principal {
         let key = try row.key()
         let name = row.text()
-        let words = row.text().split(separator: ",")
-        let roles = words.compactMap { Role(rawValue: String($0)) }
-        guard roles.count == words.count else {
-            throw StoreFailure("corrupt", "key \(key) has a role that is none: \(words)")
-        }
-        var principal = Principal(
-            key: key, name: name, roles: Set(roles), account: try row.id(), enrolledAt: row.time())
+        let roles = try RoleText.read(row.text())
+        var principal = Principal(key: key, name: name, roles: roles, account: try row.id(), enrolledAt: row.time())
         principal.revokedAt = row.optional { $0.time() }
+        principal.suspendedAt = row.optional { $0.time() }
         return principal
     }
 
     static let node = """
-        id, key, owner, enrolled_at, standing, last_seen, recent_faults, probation_until, probations, trusted, report
+        id, key, owner, enrolled_at, standing, last_seen, recent_faults, probation_until, probations, trusted, report, \
+        labels
         """
 
     static func readNode(_ row: inout Columns) throws -> NodeRow {
@@ -109,6 +117,7 @@ enum RegistryRows {
         var node = NodeRow(
             id: id, key: key, owner: owner, enrolledAt: enrolledAt, report: try ColumnText.decoded(row.text()),
             trusted: trusted)
+        node.labels = try ColumnText.words(row.text())
         node.standing = standing
         node.lastSeen = lastSeen
         node.recentFaults = faults.map { Timestamp(microseconds: $0) }

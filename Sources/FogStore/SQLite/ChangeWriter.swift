@@ -48,6 +48,8 @@ struct ChangeWriter {
             query.bind(id)
             let found = try query.first { try $0.word(NodeRow.Standing.self) }
             return Unmet.node(id, wanted: standing, found: found).map { .stale($0) }
+        case .invitationUses(let hash, let uses):
+            return Unmet.invitation(wanted: uses, found: try usesLeft(of: hash)).map { .stale($0) }
         }
     }
 
@@ -85,6 +87,10 @@ struct ChangeWriter {
 
     private func write(_ change: Change) throws {
         for principal in change.principals { try write(principal) }
+        for (_, invitation) in change.invitations { try write(invitation) }
+        for hash in change.closedInvitations { try close(invitation: hash) }
+        for (_, applicant) in change.applicants { try write(applicant) }
+        for key in change.closedApplicants { try close(applicant: key) }
         for (_, node) in change.nodes { try write(node) }
         for job in change.newJobs { try write(job) }
         for (id, progress) in change.progress { try write(progress, of: id) }
@@ -95,6 +101,7 @@ struct ChangeWriter {
         for event in change.events { try write(event) }
         for blob in change.blobs { try write(blob) }
         for use in change.blobUses { try write(use) }
+        for use in change.releasedUses { try release(use) }
         for log in change.logs { try write(log) }
         for document in change.evidence { try write(document) }
         if let ledger = change.ledger { try write(ledger) }
@@ -103,8 +110,8 @@ struct ChangeWriter {
 
     private static let insertJob = """
         INSERT INTO jobs (id, id_text, name, account, submitter, submitted_at, idempotency_key, document_digest, \
-        file_table, labels, priority, \(JobRows.progressColumns.joined(separator: ", "))) \
-        VALUES (\(marks(11 + JobRows.progressColumns.count)))
+        file_table, labels, priority, traceparent, \(JobRows.progressColumns.joined(separator: ", "))) \
+        VALUES (\(marks(12 + JobRows.progressColumns.count)))
         """
 
     private func write(_ job: StoredJob) throws {
@@ -121,6 +128,7 @@ struct ChangeWriter {
         insert.bind(record.fileTable)
         insert.bind(ColumnText.words(record.labels) ?? "{}")
         insert.bind(record.priority)
+        insert.bind(record.trace?.description)
         JobRows.bind(record.progress, to: &insert)
         try insert.run()
         var document = try Prepared(database, "INSERT INTO job_documents VALUES (last_insert_rowid(), ?)")

@@ -5,7 +5,8 @@ internal import FogJobs
 enum JobRows {
     static let job = """
         id, name, account, submitter, submitted_at, idempotency_key, document_digest, file_table, labels, priority, \
-        steps, held, cancel_reason, first_grant_at, finished_at, budget, spent, escrow_open, settled, deadline_missed
+        steps, held, cancel_reason, first_grant_at, finished_at, budget, spent, escrow_open, settled, deadline_missed, \
+        kept_until, traceparent
         """
 
     static func readJob(_ row: inout Columns) throws -> JobRecord {
@@ -19,10 +20,12 @@ enum JobRows {
         let table = try row.optional { try $0.digest() }
         let labels = try ColumnText.words(row.text())
         let priority = row.int()
-        return JobRecord(
+        var record = JobRecord(
             id: id, name: name, account: account, submitter: submitter, submittedAt: submittedAt, idempotencyKey: key,
             documentDigest: digest, fileTable: table, labels: labels, priority: priority,
             progress: try readProgress(&row))
+        record.trace = row.optional { $0.text() }.flatMap { TraceParent($0) }
+        return record
     }
 
     private static func readProgress(_ row: inout Columns) throws -> JobProgress {
@@ -36,13 +39,14 @@ enum JobRows {
         progress.escrowOpen = row.bool()
         progress.settled = row.bool()
         progress.deadlineMissed = row.bool()
+        progress.keptUntil = row.optional { $0.time() }
         return progress
     }
 
     /// Of a job's row, what a commit may change: `state` stands there to be filtered by.
     static let progressColumns = [
         "state", "steps", "held", "cancel_reason", "first_grant_at", "finished_at", "budget", "spent", "escrow_open",
-        "settled", "deadline_missed",
+        "settled", "deadline_missed", "kept_until",
     ]
 
     static func bind(_ progress: JobProgress, to statement: inout Prepared) {
@@ -57,6 +61,7 @@ enum JobRows {
         statement.bind(progress.escrowOpen)
         statement.bind(progress.settled)
         statement.bind(progress.deadlineMissed)
+        statement.bind(progress.keptUntil)
     }
 
     static let task = """

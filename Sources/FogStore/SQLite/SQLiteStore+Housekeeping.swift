@@ -5,10 +5,10 @@ internal import GRDB
 internal import Glibc
 
 extension SQLiteStore {
-    package func prune(endedBefore: Timestamp, unusedBefore: Timestamp, limit: Int) async throws(StoreFailure)
-        -> [Digest]
+    package func prune(endedBefore: Timestamp, keptBefore: Timestamp, unusedBefore: Timestamp, limit: Int)
+        async throws(StoreFailure) -> [Digest]
     {
-        for job in try await ended(before: endedBefore, limit: limit) {
+        for job in try await due(endedBefore: endedBefore, keptBefore: keptBefore, limit: limit) {
             // A job may have a million tasks: it goes in pieces, a short transaction each, so that commits pass
             // between them. Its own row goes last, so that a crash in the middle leaves it to the next prune.
             for part in Pruner.parts {
@@ -19,13 +19,31 @@ extension SQLiteStore {
         return try await write { try Pruner.removeUnused(before: unusedBefore, $0) }
     }
 
-    private func ended(before: Timestamp, limit: Int) async throws(StoreFailure) -> [JobID] {
+    private func due(endedBefore: Timestamp, keptBefore: Timestamp, limit: Int) async throws(StoreFailure) -> [JobID] {
         try await read { database in
             var query = try Prepared(
-                database, "SELECT id FROM jobs WHERE settled = 1 AND finished_at < ? ORDER BY finished_at LIMIT ?")
-            query.bind(before)
+                database, "SELECT id FROM jobs WHERE \(Pruner.isDue) ORDER BY finished_at LIMIT ?3")
+            query.bind(endedBefore)
+            query.bind(keptBefore)
             query.bind(max(0, limit))
             return try query.all { try $0.id() }
+        }
+    }
+
+    package func prunable(endedBefore: Timestamp, keptBefore: Timestamp, unusedBefore: Timestamp)
+        async throws(StoreFailure) -> Prunable
+    {
+        try await read {
+            try Pruner.prunable(endedBefore: endedBefore, keptBefore: keptBefore, unusedBefore: unusedBefore, $0)
+        }
+    }
+
+    /// Digests of content that lies in files.
+    package func contentInFiles() async throws(StoreFailure) -> [Digest] {
+        try await read { database in
+            try Prepared(database, "SELECT digest FROM blobs WHERE inline IS NULL ORDER BY digest").all {
+                try $0.digest()
+            }
         }
     }
 
@@ -58,6 +76,8 @@ extension SQLiteStore {
 enum Pruner {
     /// Rows removed in one transaction.
     static let pieceRows = 4096
+    /// Of a job that ended before the first parameter and is not kept until the second.
+    static let isDue = "settled = 1 AND finished_at < ?1 AND (kept_until IS NULL OR kept_until < ?2)"
 
     enum Part { case events, logs, attempts, tasks, uses }
 
@@ -123,6 +143,46 @@ enum Pruner {
             return .commit
         }
         return gone
+    }
+
+    // MARK: - Looking only
+
+    static func prunable(
+        endedBefore: Timestamp, keptBefore: Timestamp, unusedBefore: Timestamp, _ database: Database
+    ) throws -> Prunable {
+        let ended = "(SELECT id FROM jobs WHERE \(isDue))"
+        func count(_ table: String) throws -> Int {
+            var query = try Prepared(database, "SELECT count(*) FROM \(table) WHERE job IN \(ended)")
+            query.bind(endedBefore)
+            query.bind(keptBefore)
+            return try query.first { $0.int() } ?? 0
+        }
+        var found = Prunable()
+        var jobs = try Prepared(database, "SELECT count(*) FROM jobs WHERE \(isDue)")
+        jobs.bind(endedBefore)
+        jobs.bind(keptBefore)
+        found.jobs = try jobs.first { $0.int() } ?? 0
+        found.tasks = try count("tasks")
+        found.attempts = try count("attempts")
+        found.events = try count("events")
+        var logs = try Prepared(
+            database, "SELECT count(*), coalesce(sum(length(bytes)), 0) FROM logs WHERE job IN \(ended)")
+        logs.bind(endedBefore)
+        logs.bind(keptBefore)
+        (found.logs, found.logBytes) = try logs.first { ($0.int(), $0.int64()) } ?? (0, 0)
+        // Content whose every use goes.
+        var blobs = try Prepared(
+            database,
+            """
+            SELECT count(*), coalesce(sum(size), 0) FROM blobs WHERE created_at < ?3 AND NOT EXISTS (
+                SELECT 1 FROM blob_uses WHERE blob_uses.digest = blobs.digest
+                AND NOT ((job = x'' AND at < ?3) OR job IN \(ended)))
+            """)
+        blobs.bind(endedBefore)
+        blobs.bind(keptBefore)
+        blobs.bind(unusedBefore)
+        (found.blobs, found.blobBytes) = try blobs.first { ($0.int(), $0.int64()) } ?? (0, 0)
+        return found
     }
 
     // MARK: - The newest event

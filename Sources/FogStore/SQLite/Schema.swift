@@ -16,8 +16,17 @@ enum Schema {
             for part in [registry, jobs, history, content, economy] { try database.execute(sql: part) }
         }
         migrator.registerMigration("2-unpaid-work") { try $0.execute(sql: unpaidWork) }
+        migrator.registerMigration("3-enrolment") { try $0.execute(sql: enrolment) }
+        migrator.registerMigration("4-node-labels") { try $0.execute(sql: nodeLabels) }
+        migrator.registerMigration("5-traces") { try $0.execute(sql: traces) }
+        migrator.registerMigration("6-kept-jobs") { try $0.execute(sql: keptJobs) }
         return migrator
     }
+
+    private static let nodeLabels = "ALTER TABLE nodes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';"
+    private static let traces = "ALTER TABLE jobs ADD COLUMN traceparent TEXT;"
+
+    private static let keptJobs = "ALTER TABLE jobs ADD COLUMN kept_until INTEGER;"
 
     private static let registry = """
         CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;

@@ -13,15 +13,18 @@ package enum Capabilities {
         if let programs {
             found = programs
         } else {
-            found = (try? await Disk.offload { () throws(WorkerFailure) in ProgramProbe.run() }) ?? [:]
+            let more = configuration.programs
+            found = (try? await Disk.offload { () throws(WorkerFailure) in ProgramProbe.run(adding: more) }) ?? [:]
         }
         let (profiles, missing) = await sandbox(configuration, host)
         return NodeReport(
             name: configuration.name, architecture: facts.architecture,
             cpu: configuration.cpu ?? .cores(Int64(facts.processors)),
             memory: configuration.memory ?? ByteCount(facts.memory.bytes / 10 * 9), disk: facts.disk, programs: found,
-            labels: configuration.labels, region: configuration.region, profiles: profiles, missingIsolation: missing,
-            software: configuration.software)
+            labels: configuration.labels, region: configuration.region,
+            volumes: (try? SharedVolumes(configuration.volumes, stateDirectory: configuration.stateDirectory))?.names
+                ?? [],
+            profiles: profiles, missingIsolation: missing, software: configuration.software)
     }
 
     /// The profiles whose requirements this machine meets, and what is missing of the `default` one.

@@ -12,17 +12,21 @@ package struct MachineFacts: Sendable, Hashable {
     package var disk: ByteCount
 
     package static func read(stateDirectory: String, procRoot: String = "/proc") -> MachineFacts {
-        var names = utsname()
-        uname(&names)
-        let machine = withUnsafeBytes(of: names.machine) { raw in
-            String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
-        }
         var system = statvfs()
         let disk = statvfs(stateDirectory, &system) == 0 ? Int64(system.f_bavail) * Int64(system.f_frsize) : 0
         return MachineFacts(
-            architecture: machine, processors: max(1, ProcessorPool().count),
+            architecture: architecture, processors: max(1, ProcessorPool().count),
             memory: memory(Disk.text(procRoot + "/meminfo") ?? ""), disk: ByteCount(disk))
     }
+
+    /// As `uname -m` says it.
+    static let architecture: String = {
+        var names = utsname()
+        uname(&names)
+        return withUnsafeBytes(of: names.machine) { raw in
+            String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+        }
+    }()
 
     /// `MemTotal:       24567890 kB`, as proc_meminfo(5) writes it.
     static func memory(_ meminfo: String) -> ByteCount {

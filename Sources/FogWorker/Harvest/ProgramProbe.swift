@@ -22,9 +22,28 @@ enum ProgramProbe {
     static let patience = TimeSpan.seconds(5)
     private static let outputLimit = 4096
 
+    /// Programs that an owner may name beside those known.
+    static let maxMore = 256
+
+    /// What is wrong with programs that an owner names, or nil.
+    static func mistake(in names: [String]) -> String? {
+        guard names.count <= maxMore else { return "at most \(maxMore) programs, found \(names.count)" }
+        let bad = names.first { name in
+            name.isEmpty || name.utf8.count > 63 || name.hasPrefix(".") || name.hasPrefix("-")
+                || !name.utf8.allSatisfy {
+                    (0x30...0x39).contains($0) || (0x41...0x5a).contains($0) || (0x61...0x7a).contains($0)
+                        || Array("+-._".utf8).contains($0)
+                }
+        }
+        return bad.map { "a program is named without its folder, as manifests ask for it, found `\($0)`" }
+    }
+
     /// Versions by name. Takes as long as the slowest program, a few at a time; call it off the cooperative threads.
-    static func run() -> [String: String] {
-        let found = known.compactMap { program in locate(program.name).map { (program.name, $0, program.arguments) } }
+    /// - Parameter more: names to look for beside ``known``; they are asked by `--version`.
+    static func run(adding more: [String] = []) -> [String: String] {
+        let names = Set(known.map(\.name))
+        let all = known + Set(more).subtracting(names).sorted().map { ($0, ["--version"]) }
+        let found = all.compactMap { program in locate(program.name).map { (program.name, $0, program.arguments) } }
         let versions = VersionBox()
         DispatchQueue.concurrentPerform(iterations: found.count) { index in
             let (name, path, arguments) = found[index]
@@ -44,10 +63,11 @@ enum ProgramProbe {
         return nil
     }
 
-    /// The first word that begins with a digit and has a dot: `3.11.2`; "" when there is none.
+    /// The number of the first word that is one with a dot, letters before it aside: `3.11.2`, `v18.19`, `go1.21`; ""
+    /// when there is none.
     static func version(in text: String) -> String {
         for word in text.prefix(400).split(whereSeparator: { $0.isWhitespace || "(),\"".contains($0) }) {
-            let number = word.drop { $0 == "v" || $0 == "n" }.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+            let number = word.drop { $0.isASCII && $0.isLetter }.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
             if number.contains("."), number.first?.isNumber == true, number.last?.isNumber == true {
                 return String(number)
             }

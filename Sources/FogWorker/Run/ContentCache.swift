@@ -9,6 +9,10 @@ struct ContentCache {
     struct Key: Hashable, Sendable {
         let digest: Digest
         let executable: Bool
+        /// The archive of this digest, unpacked: a folder.
+        var isImage = false
+
+        static func image(_ digest: Digest) -> Key { Key(digest: digest, executable: false, isImage: true) }
     }
 
     struct Entry {
@@ -22,23 +26,41 @@ struct ContentCache {
     }
 
     let folder: String
-    let limit: Int64
+    /// Nil = by ``bound(free:held:)``.
+    private let fixedLimit: Int64?
     private(set) var entries: [Key: Entry] = [:]
     /// Bytes of all entries and of what is being fetched.
     private(set) var total: Int64 = 0
 
-    init(folder: String, limit: ByteCount) throws(WorkerFailure) {
+    init(folder: String, limit: ByteCount?) throws(WorkerFailure) {
         self.folder = folder
-        self.limit = limit.bytes
+        fixedLimit = limit?.bytes
         try Disk.makeFolders(folder)
         try Disk.makeFolder(folder + "/partial")
+        try Disk.makeFolder(emptyFolder, mode: 0o755)
+        try Disk.makeFolder(folder + "/images")
         load()
+        loadImages()
+    }
+
+    /// The most that it may hold now. Asked anew each time: others fill the disk too.
+    var limit: Int64 { fixedLimit ?? Self.bound(free: Disk.free(folder), held: total) }
+
+    /// 10 GiB, or a tenth of what would be free without the cache.
+    /// - Parameter free: bytes free on its disk; nil when the kernel does not say.
+    static func bound(free: Int64?, held: Int64) -> Int64 {
+        let most = ByteCount.gibibytes(10).bytes
+        return free.map { min(most, ($0 + held) / 10) } ?? most
     }
 
     func path(_ key: Key) -> String {
         let name = key.digest.description
+        if key.isImage { return "\(folder)/images/\(name)/root" }
         return "\(folder)/\(name.prefix(2))/\(name)" + (key.executable ? ".x" : "")
     }
+
+    /// What stands in for every empty folder among inputs.
+    var emptyFolder: String { folder + "/empty" }
 
     func partialPath(_ key: Key) -> String { "\(folder)/partial/\(key.digest)" + (key.executable ? ".x" : "") }
 
@@ -55,6 +77,34 @@ struct ContentCache {
         }
     }
 
+    /// Images that were unpacked whole; what a former process left half is removed.
+    private mutating func loadImages() {
+        for name in Disk.names(folder + "/partial") where name.hasPrefix("image-") {
+            Disk.removeTree(folder + "/partial/" + name)
+        }
+        for name in Disk.names(folder + "/images") {
+            let place = folder + "/images/" + name
+            guard let digest = try? Digest(name), let size = Disk.text(place + "/size").flatMap({ Int64($0) }) else {
+                Disk.removeTree(place)
+                continue
+            }
+            entries[.image(digest)] = Entry(size: size, lastUsed: .zero, users: 0, isVerified: true)
+            total += size
+        }
+    }
+
+    /// Where an image is unpacked before it has its name.
+    func imageDraft(_ digest: Digest) -> String { folder + "/partial/image-\(digest)" }
+
+    /// Gives an unpacked image its place; its content is on the disk already, and its size was reserved.
+    mutating func addImage(_ digest: Digest, size: Int64, at now: TimeSpan) throws(WorkerFailure) {
+        let (draft, place) = (imageDraft(digest), folder + "/images/\(digest)")
+        try Disk.writeDurably(Array(String(size).utf8), to: draft + "/size", in: draft)
+        guard rename(draft, place) == 0 else { throw Disk.failure("could not be put in place", place) }
+        try Disk.flush(folder + "/images")
+        add(.image(digest), size: size, at: now)
+    }
+
     subscript(key: Key) -> Entry? { entries[key] }
 
     mutating func use(_ key: Key, at now: TimeSpan) {
@@ -69,6 +119,7 @@ struct ContentCache {
     /// Makes room and counts it as taken: the least recently used content goes, never what a task has bound.
     /// - Throws: `cache_full`.
     mutating func reserve(_ size: Int64) throws(WorkerFailure) {
+        let limit = limit
         if total + size > limit {
             let idle = entries.filter { $0.value.users == 0 }.sorted { $0.value.lastUsed < $1.value.lastUsed }
             for (key, _) in idle where total + size > limit { remove(key) }
@@ -91,7 +142,15 @@ struct ContentCache {
 
     mutating func remove(_ key: Key) {
         guard let entry = entries.removeValue(forKey: key) else { return }
-        unlink(path(key))
         total -= entry.size
+        guard key.isImage else {
+            unlink(path(key))
+            return
+        }
+        // Out of the way at once, gone when there is time: an image has many files.
+        let (place, trash) = (
+            folder + "/images/\(key.digest)", imageDraft(key.digest) + "-\(entry.lastUsed.milliseconds)"
+        )
+        if rename(place, trash) == 0 { Disk.removeLater(trash) } else { Disk.removeTree(place) }
     }
 }

@@ -31,6 +31,12 @@ enum Disk {
         return Int64(status.st_size)
     }
 
+    /// Bytes free to us on the file system of a folder; nil when the kernel does not say.
+    static func free(_ path: String) -> Int64? {
+        var system = statvfs()
+        return statvfs(path, &system) == 0 ? Int64(system.f_bavail) * Int64(system.f_frsize) : nil
+    }
+
     /// Names in a folder but `.` and `..`; none when it is not there.
     static func names(_ path: String) -> [String] {
         guard let stream = opendir(path) else { return [] }
@@ -201,6 +207,9 @@ enum Disk {
     // MARK: - Elsewhere
 
     private static let queue = DispatchQueue(label: "fog.worker.files", attributes: .concurrent)
+
+    /// Removes a folder on a thread of its own. Nobody waits for it; the next start removes what is left.
+    static func removeLater(_ path: String) { queue.async { removeTree(path) } }
 
     /// Runs file work that may take long on a thread of its own: Swift has only as many threads as the machine has
     /// cores, and a copy that waits for a disk must not stop the heartbeats.

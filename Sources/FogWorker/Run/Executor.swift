@@ -41,6 +41,9 @@ struct Executor: Sendable {
             let profile = try await agent.allowed(try profiles.profile(named: lease.profile))
             run.profile = profile
             run.hasFolder = true
+            if let missing = lease.secrets?.first(where: { $0.value == nil }) {
+                throw WorkerFailure("no_secret", "the secret `\(missing.use.name)` did not come with the lease")
+            }
             if !shelf.take(run.place.work) { try run.place.make() }
             run.staged = try await stage(lease, run.place)
             if !profile.isolated { try await layOut(&run) }
@@ -49,7 +52,9 @@ struct Executor: Sendable {
             let errors = try LogCapture(
                 stream: "stderr", folder: run.place.spool, limit: profile.limits.standardOutputBytes)
             run.logs = [output, errors]
-            let slot = try await host.slot(profile: profile, index: index)
+            let slot = try await host.slot(profile: profile, image: run.staged.image, index: index)
+            // Its launcher holds the image, which may go when the cache needs room.
+            if run.staged.image != nil { run.imageSlot = slot }
             if let wish = await agent.started(lease.attempt, in: slot, at: index, place: run.place, logs: run.logs) {
                 run.wish = wish
                 return
@@ -61,7 +66,9 @@ struct Executor: Sendable {
             run.result = try await slot.run(task(run, profile, processors: taken))
         } catch let failure as WorkerFailure {
             run.failure = (.stageInFailed, failure.description)
+            if failure.code == "bad_image" { run.refuse(failure.message) }
         } catch let failure as SandboxFailure {
+            if failure.code == "bad_image" { return run.refuse(failure.message) }
             run.failure = (failure.code == "bad_input" ? .stageInFailed : .launchFailed, failure.description)
         } catch {
             run.failure = (.launchFailed, "\(error)")
@@ -70,7 +77,9 @@ struct Executor: Sendable {
 
     private func stage(_ lease: Lease, _ place: AttemptPlace) async throws(WorkerFailure) -> StagedInputs {
         // Most short tasks have none: that is no reason to wait for the cache.
-        if lease.inputs.isEmpty && lease.checkpointFiles.isEmpty { return StagedInputs() }
+        if lease.inputs.isEmpty && lease.checkpointFiles.isEmpty && lease.volumes == nil && lease.image == nil {
+            return StagedInputs()
+        }
         return try await staging.stage(lease, in: place)
     }
 
@@ -90,6 +99,12 @@ struct Executor: Sendable {
                 work: profile.isolated ? TaskEnvironment.workFolder : run.place.work),
             workFolder: run.place.work, inputs: run.staged.inputs, resources: lease.resources,
             killGrace: lease.killGrace)
+        for secret in lease.secrets ?? [] {
+            switch secret.use.place {
+            case .file: task.secrets[secret.use.name] = secret.value
+            case .variable(let name): task.environment[name] = secret.value
+            }
+        }
         task.standardOutput = run.logs[0].writingEnd
         task.standardError = run.logs[1].writingEnd
         task.processors = processors
@@ -194,7 +209,7 @@ struct Executor: Sendable {
             Receipt(
                 coordinator: coordinator, attempt: lease.attempt, node: client.key.publicKey,
                 profileDigest: run.profile?.digest ?? .zero, missingIsolation: run.result?.missing ?? [],
-                inputDigest: LeaseInput.digest(of: lease.inputs), outputDigest: manifestDigest(run.outputs.files),
+                inputDigest: LeaseInput.digest(of: lease.content), outputDigest: manifestDigest(run.outputs.files),
                 stdoutDigest: digests[0], stderrDigest: digests[1], exitCode: run.exitCode,
                 signal: run.result?.signal, outcome: run.outcome, usage: run.usage, priceBound: lease.priceBound),
             signedWith: client.key)
@@ -253,7 +268,7 @@ struct Executor: Sendable {
             case .stale: return nil
             case .refused(let code, let message):
                 return await refused(run, finished, "\(message) (\(code))")
-            case .away, .unknownWorker: break
+            case .away, .unknownWorker, .outdated: break
             }
         }
         let kept = finished
@@ -277,6 +292,7 @@ struct Executor: Sendable {
     }
 
     private func clear(_ run: AttemptRun, keepingSpool: Bool) async {
+        if let slot = run.imageSlot { await host.discard(slot) }
         if !run.staged.keys.isEmpty { await staging.release(run.staged) }
         let (place, hadTree) = (run.place, run.staged.hasTree)
         if run.hasFolder {
@@ -302,6 +318,10 @@ struct AttemptRun {
     var hasFolder = false
     var logs: [LogCapture] = []
     var result: SandboxResult?
+    /// A slot for this image alone, to be discarded.
+    var imageSlot: SandboxSlot?
+    /// The exit code where nothing could be run, by the job's own fault.
+    var refusalCode: Int?
     /// Why it could not be run.
     var failure: (outcome: Outcome, detail: String)?
     var wish: EndWish?
@@ -315,9 +335,15 @@ struct AttemptRun {
         self.place = place
     }
 
+    /// What the job brought cannot be run anywhere: no other machine need try.
+    mutating func refuse(_ words: String) {
+        refusalCode = SandboxResult.ownError
+        failure = (.exitNonzero, words)
+    }
+
     /// Also of a program that could not be started: 126 or 127, as shells have it.
     var exitCode: Int? {
-        guard let result else { return nil }
+        guard let result else { return refusalCode }
         return result.exitCode ?? (outcome == .exitNonzero ? result.shellCode : nil)
     }
 

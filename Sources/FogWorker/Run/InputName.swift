@@ -13,8 +13,9 @@ enum InputName {
         guard inputs.count <= maxInputs else { return "\(inputs.count) inputs, at most \(maxInputs)" }
         var names: Set<String> = []
         for input in inputs {
-            if let mistake = mistake(in: input.name) { return "the input `\(shown(input.name))` \(mistake)" }
-            guard names.insert(input.name).inserted else { return "two inputs are named `\(shown(input.name))`" }
+            let name = input.isFolder ? String(input.name.dropLast()) : input.name
+            if let mistake = mistake(in: name) { return "the input `\(shown(name))` \(mistake)" }
+            guard names.insert(name).inserted else { return "two inputs are named `\(shown(name))`" }
             guard input.size >= 0 else { return "the input `\(shown(input.name))` has a size of \(input.size)" }
         }
         for name in names {

@@ -11,8 +11,9 @@ enum InputTree {
 
     /// A read-only tree of hard links, bound by its topmost names: thousands of binds would cost a task milliseconds
     /// each. Beyond `limit` topmost names, files among them are copied into the work folder itself.
+    /// - Parameter folders: empty folders of the tree, and those that something else is bound over.
     static func make(
-        _ links: [Link], in place: AttemptPlace, limit: Int
+        _ links: [Link], folders: [String] = [], in place: AttemptPlace, limit: Int
     ) async throws(WorkerFailure) -> [SandboxInput] {
         try await Disk.offload { () throws(WorkerFailure) in
             try Disk.makeFolder(place.inputTree, mode: 0o755)
@@ -31,6 +32,11 @@ enum InputTree {
                 guard Glibc.link(link.source, place.inputTree + "/" + link.name) == 0 else {
                     throw Disk.failure("could not be linked", link.name)
                 }
+            }
+            for folder in folders {
+                let top = String(folder.split(separator: "/")[0])
+                if seen.insert(top).inserted { bound.append(top) }
+                try makeParents(of: folder + "/.", below: place.inputTree, mode: 0o755, made: &made)
             }
             return bound.map { SandboxInput(hostPath: place.inputTree + "/" + $0, name: $0) }
         }

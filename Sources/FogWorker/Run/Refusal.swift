@@ -8,6 +8,8 @@ enum Refusal: Sendable, Hashable {
     case away(String)
     /// The coordinator does not know this worker (any more): say hello.
     case unknownWorker
+    /// The coordinator does not speak with this version of the program; the words have the command that helps.
+    case outdated(String)
     /// The lease is not ours any more.
     case stale
     /// It will not be granted, however often it is asked.
@@ -19,6 +21,7 @@ enum Refusal: Sendable, Hashable {
             switch (problem.code, problem.status) {
             case ("unknown_worker", _): self = .unknownWorker
             case ("stale_lease", _): self = .stale
+            case (_, 426): self = .outdated(problem.message)
             case ("busy", _), (_, 408), (_, 429), (_, 401), (_, 500...): self = .away(problem.description)
             default: self = .refused(code: problem.code, message: problem.message)
             }
@@ -32,7 +35,7 @@ enum Refusal: Sendable, Hashable {
     /// Whether the same call may succeed later.
     var isPassing: Bool {
         switch self {
-        case .away, .unknownWorker: true
+        case .away, .unknownWorker, .outdated: true
         case .stale, .refused: false
         }
     }
@@ -40,6 +43,7 @@ enum Refusal: Sendable, Hashable {
     var words: String {
         switch self {
         case .away(let words): words
+        case .outdated(let words): words
         case .unknownWorker: "the coordinator does not know this worker"
         case .stale: "the lease is not ours any more"
         case .refused(let code, let message): "\(message) (\(code))"

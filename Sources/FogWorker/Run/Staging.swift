@@ -11,6 +11,8 @@ struct StagedInputs: Sendable {
     var keys: [ContentCache.Key] = []
     var downloaded: Int64 = 0
     var hasTree = false
+    /// The root of the task's image; nil = the machine's own programs.
+    var image: String?
 }
 
 /// Brings a lease's inputs onto the machine: from the cache, or from the coordinator in pieces that can be resumed.
@@ -23,16 +25,18 @@ actor Staging {
     /// Binds that the sandbox takes for one task, less than its own limit.
     static let treeBindLimit = 1000
 
-    private var cache: ContentCache
-    private let client: FogClient
+    var cache: ContentCache
+    private let volumes: SharedVolumes
+    let client: FogClient
     private let retry: Backoff
     /// One fetch per content, however many tasks wait for it.
-    private var fetches: [ContentCache.Key: Task<Result<Int64, WorkerFailure>, Never>] = [:]
+    var fetches: [ContentCache.Key: Task<Result<Int64, WorkerFailure>, Never>] = [:]
 
     private static let tries = 6
 
-    init(cache: ContentCache, client: FogClient, retry: Backoff) {
+    init(cache: ContentCache, volumes: SharedVolumes = SharedVolumes(), client: FogClient, retry: Backoff) {
         self.cache = cache
+        self.volumes = volumes
         self.client = client
         self.retry = retry
     }
@@ -41,21 +45,31 @@ actor Staging {
     var cachedBytes: Int64 { cache.total }
 
     /// Makes all inputs of a lease available, and lays its checkpoint out. On failure nothing stays in use.
-    /// - Throws: `bad_input`, `digest_mismatch`, `cache_full`, `download_failed`, `disk_failed`.
+    /// - Throws: `bad_input`, `no_volume`, `bad_image`, `digest_mismatch`, `cache_full`, `download_failed`, `disk_failed`.
     func stage(_ lease: Lease, in place: AttemptPlace) async throws(WorkerFailure) -> StagedInputs {
         if let mistake = InputName.mistake(in: lease.inputs) ?? InputName.mistake(in: lease.checkpointFiles) {
             throw WorkerFailure("bad_input", mistake)
         }
         var staged = StagedInputs()
         do throws(WorkerFailure) {
-            try await fetchAll(lease.inputs + lease.checkpointFiles, into: &staged)
+            let volumes = try volumes.inputs(of: lease)
+            if let image = lease.image { try await stage(image: image, into: &staged) }
+            let files = lease.inputs.filter { !$0.isFolder }
+            let folders = lease.inputs.filter(\.isFolder).map { String($0.name.dropLast()) }
+            try await fetchAll(files + lease.checkpointFiles, into: &staged)
             if lease.inputs.count <= Self.bindLimit {
-                staged.inputs = lease.inputs.map { SandboxInput(hostPath: cache.path(Self.key($0)), name: $0.name) }
+                staged.inputs = files.map { SandboxInput(hostPath: cache.path(Self.key($0)), name: $0.name) }
+                staged.inputs += folders.map { SandboxInput(hostPath: cache.emptyFolder, name: $0) }
             } else {
-                let links = lease.inputs.map { InputTree.Link(source: cache.path(Self.key($0)), name: $0.name) }
+                let links = files.map { InputTree.Link(source: cache.path(Self.key($0)), name: $0.name) }
+                // A volume that lies beside files of the tree is bound over a folder of it.
+                let tops = Set(files.map { $0.name.split(separator: "/")[0] })
+                let beside = volumes.map(\.name).filter { tops.contains($0.split(separator: "/")[0]) }
                 staged.hasTree = true
-                staged.inputs = try await InputTree.make(links, in: place, limit: Self.treeBindLimit)
+                staged.inputs = try await InputTree.make(
+                    links, folders: folders + beside, in: place, limit: Self.treeBindLimit)
             }
+            staged.inputs += volumes
             if !lease.checkpointFiles.isEmpty {
                 let files = lease.checkpointFiles.map {
                     InputTree.Link(source: cache.path(Self.key($0)), name: $0.name)
@@ -73,7 +87,7 @@ actor Staging {
         for key in staged.keys { cache.release(key) }
     }
 
-    private static func key(_ input: LeaseInput) -> ContentCache.Key {
+    static func key(_ input: LeaseInput) -> ContentCache.Key {
         ContentCache.Key(digest: input.digest, executable: input.executable)
     }
 
@@ -106,7 +120,7 @@ actor Staging {
     }
 
     /// Waits until the content is there, and uses it. The number of bytes is 0 unless this call fetched them.
-    private func obtain(_ input: LeaseInput) async -> Result<Int64, WorkerFailure> {
+    func obtain(_ input: LeaseInput) async -> Result<Int64, WorkerFailure> {
         let key = Self.key(input)
         var fetched: Int64 = 0
         while true {

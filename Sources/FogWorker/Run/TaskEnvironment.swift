@@ -26,6 +26,7 @@ enum TaskEnvironment {
         for name in threadVariables { variables[name] = threads }
         variables.merge(profile) { $1 }
         if work != workFolder { variables["HOME"] = work }
+        if let trace = lease.trace { variables["TRACEPARENT"] = trace.description }
         variables.merge(lease.environment) { $1 }
         variables["FOG_JOB_ID"] = lease.attempt.task.job.description
         variables["FOG_TASK_ID"] = lease.attempt.task.description

@@ -86,7 +86,7 @@ extension WorkerAgent {
                         metadata: ["attempt": "\(id)", "code": "\(code)", "error": "\(message)"])
                     await drop(id)
                     continue
-                case .away(let words):
+                case .away(let words), .outdated(let words):
                     logger.warning("A result's content could not be sent", metadata: ["error": "\(words)"])
                     outbox = batch.map(\.attempt) + [id] + outbox
                     return nil
@@ -163,7 +163,7 @@ extension WorkerAgent {
         await waitUntil(atMost: configuration.drainGrace) { self.held.isEmpty }
         await endAll(reason)
         await waitUntil(atMost: Self.endPatience) { self.held.isEmpty }
-        await waitUntil(atMost: Self.lastDelivery) { self.undelivered.isEmpty }
+        await waitUntil(atMost: Self.lastDelivery) { self.undelivered.isEmpty || self.refusedForGood != nil }
         decision.allowance.state = .closed
         decision.allowance.reason = "the worker was stopped"
         // One may have been granted to the poll that is about to be cut off: a closed worker that leaves it out gives

@@ -32,11 +32,13 @@ extension WorkerAgent {
             } catch {
                 failures += 1
                 let refusal = Refusal(error)
+                if case .outdated = refusal, let problem = error as? Problem {
+                    giveUp(problem)
+                    return false
+                }
                 if case .refused = refusal, terms == nil { throw error }
                 if refusal == .unknownWorker { needsHello = true }
-                logger.warning(
-                    "The coordinator did not answer",
-                    metadata: ["error": "\(refusal.words)", "silent_for": "\(silence.brief)"])
+                tell(error, refusal)
             }
             if needsHello, failures == 0 { continue }
             guard failures > 0 else {
@@ -49,6 +51,30 @@ extension WorkerAgent {
             await linkWake.wait(atMost: min(backoff, needsHello ? Self.longestBackoff : every))
         }
         return false
+    }
+
+    /// The tasks that run are let finish and everything is kept, as at any other end.
+    private func giveUp(_ problem: Problem) {
+        logger.critical(
+            "The coordinator does not take this version of the program; the worker ends",
+            metadata: ["error": "\(problem.message)", "undelivered": "\(undelivered.count)"])
+        refusedForGood = problem
+        drainWake.signal()
+    }
+
+    private func tell(_ error: any Error, _ refusal: Refusal) {
+        var words: Logger.Metadata = ["error": "\(refusal.words)", "silent_for": "\(silence.brief)"]
+        switch (error as? any CodedFailure)?.code {
+        case "clock_skew":
+            words["help"] = "timedatectl set-ntp true"
+            logger.error("The clock of this machine is wrong", metadata: words)
+        case "bad_answer", "bad_lease":
+            logger.error("An answer does not come from the coordinator", metadata: words)
+        default:
+            let isRefusal = error is Problem
+            logger.warning(
+                isRefusal ? "The coordinator refused" : "The coordinator did not answer", metadata: words)
+        }
     }
 
     /// Always has a heartbeat at the coordinator, which answers it when it has an order or when the next is due: the
@@ -136,10 +162,13 @@ extension WorkerAgent {
             } catch {
                 guard !Task.isCancelled else { break }
                 failures += 1
-                if Refusal(error) == .unknownWorker {
+                let refusal = Refusal(error)
+                if refusal == .unknownWorker {
                     needsHello = true
                     linkWake.signal()
                 }
+                // What else goes wrong, the heartbeats tell; leases come on this way alone.
+                if (error as? any CodedFailure)?.code == "bad_lease" { tell(error, refusal) }
                 var generator = SystemRandomNumberGenerator()
                 await pollWake.wait(atMost: configuration.retry.wait(afterFailures: failures, using: &generator))
             }

@@ -40,6 +40,8 @@ package actor WorkerAgent: Service {
     var needsHello = true
     /// When the coordinator last answered a hello or a heartbeat, by the boot clock.
     var lastAnswered: TimeSpan
+    /// The coordinator does not speak with this program any more: it drains and ends, results stay in the spool.
+    var refusedForGood: Problem?
     /// Failed tries to deliver in a row.
     var failedDeliveries = 0
 
@@ -78,16 +80,21 @@ package actor WorkerAgent: Service {
         let cpu = configuration.cpu ?? .cores(Int64(facts.processors))
         let memory = configuration.memory ?? ByteCount(facts.memory.bytes / 10 * 9)
         self.configuration = configuration
+        let client = client.withWorkerLink()
         self.client = client
         self.logger = logger
         self.slots = slots
         self.programs = programs
         host = try SandboxHost(launcherPath: configuration.launcherPath)
         spool = try Spool(folder: configuration.spoolFolder)
+        let volumes = try SharedVolumes(configuration.volumes, stateDirectory: configuration.stateDirectory)
+        if let mistake = ProgramProbe.mistake(in: configuration.programs) {
+            throw WorkerFailure("bad_configuration", mistake)
+        }
         let cache = try ContentCache(folder: configuration.cacheFolder, limit: configuration.cacheLimit)
         executor = Executor(
             configuration: configuration, client: client, host: host,
-            staging: Staging(cache: cache, client: client, retry: configuration.retry),
+            staging: Staging(cache: cache, volumes: volumes, client: client, retry: configuration.retry),
             profiles: ProfileShelf(directory: configuration.profilesDirectory), pump: try LogPump(),
             processors: ProcessorPool(), spool: spool, logger: logger)
         self.source = source ?? DedicatedMachine(cpu: cpu, memory: memory, slots: slots)
@@ -101,7 +108,8 @@ package actor WorkerAgent: Service {
     // MARK: - Life
 
     /// Works until a graceful shutdown, which lets tasks finish, or until cancelled, which ends them.
-    /// - Throws: ``Problem`` when the coordinator refuses this machine at the first hello.
+    /// - Throws: ``Problem`` when the coordinator refuses this machine at the first hello, or, whenever that is, its
+    ///   version (`upgrade_required`); then tasks were let finish, and what could not be delivered is in the spool.
     package func run() async throws {
         try await prepare()
         let drainWake = drainWake
@@ -153,9 +161,10 @@ package actor WorkerAgent: Service {
             }
             defer { group.cancelAll() }
             while let isOver = try await group.next() {
-                if isOver { return }
+                if isOver { break }
             }
         }
+        if let refusedForGood { throw refusedForGood }
     }
 
     /// One slot's work, task after task.

@@ -31,16 +31,23 @@ struct ConfigShow: SessionCommand {
                     key.rawValue,
                     .object(["value": .string(settings[key].text), "origin": .string(settings[key].origin)]))
             }
+            let bounds = CoordinatorSetting.allCases.map { key in
+                JSON.Member(
+                    key.name,
+                    .object(["value": .string(settings[key].text), "origin": .string(settings[key].origin)]))
+            }
             session.console.print(
                 .object([
-                    "settings": .object(members),
+                    "settings": .object(members + bounds),
                     "folders": .object([
                         "configuration": .string(session.folders.configuration),
                         "state": .string(session.folders.state),
                         "cache": .string(session.folders.cache),
                     ]),
                 ]))
-        case .quiet: for key in SettingKey.allCases { session.console.print("\(key.rawValue)=\(settings[key].text)") }
+        case .quiet:
+            for key in SettingKey.allCases { session.console.print("\(key.rawValue)=\(settings[key].text)") }
+            for key in CoordinatorSetting.allCases { session.console.print("\(key.name)=\(settings[key].text)") }
         case .table:
             var table = Table([
                 .init("KEY"), .init("VALUE", yields: true), .init("FROM", yields: true), .init("MEANING", yields: true),
@@ -50,6 +57,12 @@ struct ConfigShow: SessionCommand {
                 table.add([
                     Table.Cell(key.rawValue), Table.Cell(value.text.isEmpty ? "-" : value.text),
                     Table.Cell(value.origin, .faint),
+                    Table.Cell(key.meaning),
+                ])
+            }
+            for key in CoordinatorSetting.allCases {
+                table.add([
+                    Table.Cell(key.name), Table.Cell(settings[key].text), Table.Cell(settings[key].origin, .faint),
                     Table.Cell(key.meaning),
                 ])
             }
@@ -78,6 +91,12 @@ struct ConfigCheck: AsyncParsableCommand {
         var problems: [String] = []
         for file in Settings.files(folders) where Disk.exists(file) { problems += Self.problems(of: file) }
         for key in SettingKey.allCases {
+            guard let text = environment[key.variable], !text.isEmpty, let mistake = key.mistake(in: text) else {
+                continue
+            }
+            problems.append("error: `\(key.variable)` \(mistake)")
+        }
+        for key in CoordinatorSetting.allCases {
             guard let text = environment[key.variable], !text.isEmpty, let mistake = key.mistake(in: text) else {
                 continue
             }
@@ -118,7 +137,53 @@ struct ConfigCheck: AsyncParsableCommand {
         return problems.map { String($0.rendered(file: file, lines: lines).dropLast()) }
     }
 
+    /// What is wrong with the section `coordinator`.
+    private static func problems(ofBounds entry: ManifestNode.Entry) -> [ManifestProblem] {
+        guard case .mapping(let entries) = entry.value.content else {
+            return [
+                ManifestProblem(
+                    "wrong_type", "`\(entry.key)` must be a mapping", path: entry.key, mark: entry.value.mark,
+                    wanted: "a mapping")
+            ]
+        }
+        return entries.flatMap { item -> [ManifestProblem] in
+            let path = "\(entry.key).\(item.key)"
+            guard let key = CoordinatorSetting(rawValue: item.key) else {
+                let near = nearest(to: item.key, among: CoordinatorSetting.allCases.map(\.rawValue))
+                return [
+                    ManifestProblem(
+                        "unknown_key", "unknown key `\(DisplayText.clean(path))`", path: path, mark: item.keyMark,
+                        width: max(1, item.key.count), found: item.key, wanted: "a known key",
+                        help: near.map { "did you mean `\($0)`?" }
+                            ?? "known: \(CoordinatorSetting.allCases.map(\.rawValue).joined(separator: ", "))")
+                ]
+            }
+            guard case .scalar(let text, _) = item.value.content else {
+                return [
+                    ManifestProblem(
+                        "wrong_type", "`\(path)` must be one value", path: path, mark: item.value.mark,
+                        wanted: "one value")
+                ]
+            }
+            return key.mistake(in: text).map {
+                [
+                    ManifestProblem(
+                        "bad_setting", "`\(path)` \($0)", path: path, mark: item.value.mark,
+                        width: max(1, text.count), found: text)
+                ]
+            } ?? []
+        }
+    }
+
     private static func problem(of entry: ManifestNode.Entry) -> [ManifestProblem] {
+        if entry.key == CoordinatorSetting.section { return problems(ofBounds: entry) }
+        if entry.key == SettingKey.notifySection, case .mapping(let entries) = entry.value.content {
+            return entries.flatMap { item in
+                problem(
+                    of: ManifestNode.Entry(
+                        key: "\(entry.key).\(item.key)", keyMark: item.keyMark, value: item.value))
+            }
+        }
         guard let key = SettingKey(rawValue: entry.key) else {
             guard !SettingKey.otherSections.contains(entry.key) else { return [] }
             let known = SettingKey.allCases.map(\.rawValue) + SettingKey.otherSections

@@ -47,6 +47,12 @@ struct RunCommand: SessionCommand {
     @Option(help: "What the node must have: ffmpeg, python3>=3.11, label:lab.")
     var requires: [String] = []
 
+    @Option(help: "A secret, as the file /run/secrets/NAME there: NAME=@FILE, or NAME for a variable's value.")
+    var secret: [String] = []
+
+    @Option(help: "An archive with the root file system to run in.", completion: .file())
+    var image: String?
+
     @Option(help: "The job's name; default the program's.")
     var name: String?
 
@@ -78,12 +84,15 @@ struct RunCommand: SessionCommand {
         (request.inputs, request.outputs, request.environment) = (inputs, outputs, env)
         (request.cpu, request.memory, request.disk, request.time) = (cpu, memory, disk, time)
         (request.profile, request.name, request.requirements) = (profile, name, requires)
+        let given = try SecretValues(secret, variables: session.environment)
+        (request.secrets, request.image) = (Array(given.values.keys), image)
         let piped = noStdin ? nil : try PipedInput(session)
         request.standardInput = piped?.path
         let prepared = try request.prepared(folder: ".", variables: session.environment)
         let client = try await session.client()
         let submission = Submission(session: session, client: client)
-        let body = try await submission.upload(prepared.spec, folder: ".", places: prepared.places)
+        var body = try await submission.upload(prepared.spec, folder: ".", places: prepared.places)
+        body.secrets = try given.checked(against: prepared.spec)
         let job = try await submission.submit(body, key: FogClient.newKey())
         piped?.remove()
         session.console.detail("job \(job.id)")

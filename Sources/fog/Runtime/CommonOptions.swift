@@ -4,14 +4,14 @@ internal import FogCommandLine
 extension OutputMode: ExpressibleByArgument {}
 extension ColorChoice: ExpressibleByArgument {}
 
+/// The part of a command line that all commands share.
+protocol SessionOptions: Sendable {
+    var flags: [SettingKey: String] { get }
+    var verbose: Bool { get }
+}
+
 /// What every command takes.
-struct CommonOptions: ParsableArguments {
-    @Option(help: "Address of the coordinator (FOG_SERVER).")
-    var server: String?
-
-    @Option(help: "Which joined coordinator is meant (FOG_CONTEXT; see `fog context list`).")
-    var context: String?
-
+struct LocalOptions: ParsableArguments, SessionOptions {
     @Option(name: .shortAndLong, help: "What to print: table, json or quiet (FOG_OUTPUT).")
     var output: OutputMode?
 
@@ -26,10 +26,31 @@ struct CommonOptions: ParsableArguments {
 
     var flags: [SettingKey: String] {
         var flags: [SettingKey: String] = [:]
-        flags[.server] = server
-        flags[.context] = context
         flags[.output] = quiet ? OutputMode.quiet.rawValue : output?.rawValue
         flags[.color] = color?.rawValue
+        return flags
+    }
+}
+
+/// What every command takes that speaks to a coordinator.
+struct CommonOptions: ParsableArguments, SessionOptions {
+    @Option(help: "Address of the coordinator (FOG_SERVER).")
+    var server: String?
+
+    @Option(help: "Which joined coordinator is meant (FOG_CONTEXT; see `fog context list`).")
+    var context: String?
+
+    @OptionGroup var local: LocalOptions
+
+    var output: OutputMode? { local.output }
+    var quiet: Bool { local.quiet }
+    var verbose: Bool { local.verbose }
+    var color: ColorChoice? { local.color }
+
+    var flags: [SettingKey: String] {
+        var flags = local.flags
+        flags[.server] = server
+        flags[.context] = context
         return flags
     }
 }

@@ -17,14 +17,18 @@ final class LiveProgress: Sendable {
     private let console: Console
     private let clock: any FogClock
     private let label: String
-    private let isQuiet: Bool
+    /// Without a terminal, a line now and then.
+    private let isPlain: Bool
     private let state: Mutex<State>
 
-    init(_ session: Session, label: String, total: Int64, unit: ProgressLine.Unit = .things) {
+    /// - Parameter onlyLive: nothing at all without a terminal.
+    init(
+        _ session: Session, label: String, total: Int64, unit: ProgressLine.Unit = .things, onlyLive: Bool = false
+    ) {
         console = session.console
         clock = session.clock
         self.label = label
-        isQuiet = session.mode != .table
+        isPlain = session.mode == .table && !onlyLive
         state = Mutex(State(line: ProgressLine(total: total, unit: unit)))
     }
 
@@ -44,7 +48,7 @@ final class LiveProgress: Sendable {
             console.show { width in
                 label.isEmpty ? line.text(width: width) : "\(label) \(line.text(width: width - label.count - 1))"
             }
-        } else if !isQuiet {
+        } else if isPlain {
             console.note(label.isEmpty ? line.plain : "\(label) \(line.plain)")
         }
     }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
+internal import FogJobs
 internal import FogNet
 internal import Synchronization
 
@@ -17,7 +18,7 @@ final class Session: Sendable {
     var mode: OutputMode { settings.output }
     var now: Timestamp { clock.now }
 
-    init(_ options: CommonOptions, environment: [String: String] = CurrentEnvironment.variables) async throws {
+    init(_ options: some SessionOptions, environment: [String: String] = CurrentEnvironment.variables) async throws {
         self.environment = environment
         folders = try Folders(environment: environment)
         settings = try await Settings(
@@ -28,7 +29,7 @@ final class Session: Sendable {
     }
 
     /// Runs a command's body and closes the connections however it ends.
-    static func with(_ options: CommonOptions, _ body: (Session) async throws -> Void) async throws {
+    static func with(_ options: some SessionOptions, _ body: (Session) async throws -> Void) async throws {
         let session = try await Session(options)
         do {
             try await body(session)
@@ -52,15 +53,23 @@ final class Session: Sendable {
     // MARK: The coordinator
 
     /// The one carrier of this process to an address.
-    func carrier(to server: String) throws -> HTTPCarrier {
-        try carriers.withLock { carriers in
-            if let carrier = carriers[server] { return carrier }
+    /// - Parameter pin: the coordinator's key, when nobody else's certificate will do.
+    func carrier(to server: String, pin: PublicKey? = nil) throws -> HTTPCarrier {
+        let place = pin.map { "\(server) \($0.id)" } ?? server
+        return try carriers.withLock { carriers in
+            if let carrier = carriers[place] { return carrier }
             var options = HTTPCarrier.Options()
             options.allowsPlaintext = settings.allowsPlaintext
+            options.pin = pin
+            options.proxy = try ProxySetting(environment: environment).proxy(for: server)
             let carrier = try HTTPCarrier(server, options: options)
-            carriers[server] = carrier
+            carriers[place] = carrier
             return carrier
         }
+    }
+
+    func carrier(for context: FogContext) throws -> HTTPCarrier {
+        try carrier(to: context.server, pin: context.isPinned ? context.coordinator : nil)
     }
 
     func contexts() throws -> ContextsFile { try ContextsFile.load(folders.contextsFile) }
@@ -102,9 +111,10 @@ final class Session: Sendable {
         let path = settings.identity ?? context.identityFile
         console.detail("coordinator \(context.server) (\(context.coordinator.id)), key \(path)")
         var client = FogClient(
-            carrier: try carrier(to: context.server), key: try KeyFile.read(path), coordinator: context.coordinator.id,
+            carrier: try carrier(for: context), key: try KeyFile.read(path), coordinator: context.coordinator,
             clock: clock)
         client.deadline = settings.timeout
+        client.traceparent = environment["TRACEPARENT"].flatMap { TraceParent($0)?.description }
         return client
     }
 
@@ -127,7 +137,8 @@ final class Session: Sendable {
 
 /// A command that speaks to the coordinator or to the files of this installation.
 protocol SessionCommand: AsyncParsableCommand {
-    var common: CommonOptions { get }
+    associatedtype Options: SessionOptions
+    var common: Options { get }
     func run(_ session: Session) async throws
 }
 

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import FogCommandLine
+internal import FogCoordinator
 internal import FogCore
 internal import FogManifestFile
 
@@ -15,7 +16,9 @@ struct Settings: Sendable {
     }
 
     private let values: [SettingKey: Value]
+    private let bounds: [CoordinatorSetting: Value]
 
+    subscript(key: CoordinatorSetting) -> Value { bounds[key] ?? Value(text: key.defaultText, origin: "default") }
     subscript(key: SettingKey) -> Value { values[key] ?? Value(text: key.defaultText, origin: "default") }
 
     /// - Throws: `bad_setting` that names key, origin, what was found and what was wanted.
@@ -46,6 +49,26 @@ struct Settings: Sendable {
             }
         }
         self.values = values
+        var bounds: [CoordinatorSetting: Value] = [:]
+        for key in CoordinatorSetting.allCases {
+            for (index, layer) in layers.enumerated() {
+                let section = layer.reader.scoped(to: ConfigKey(CoordinatorSetting.section))
+                let name = ConfigKey(key.rawValue)
+                guard let text = section.string(forKey: name) ?? section.int(forKey: name).map(String.init),
+                    !text.isEmpty
+                else { continue }
+                // The layers are flags, the environment, then the files: the bounds have no flags.
+                let origin = index < 2 ? key.variable : layer.origin(.server)
+                if let mistake = key.mistake(in: text) {
+                    throw CommandLineFailure(
+                        "bad_setting", "`\(key.name)` \(mistake) (from \(origin))", help: "fog config check",
+                        status: .usage)
+                }
+                bounds[key] = Value(text: text, origin: origin)
+                break
+            }
+        }
+        self.bounds = bounds
     }
 
     static func files(_ folders: Folders) -> [String] {
@@ -65,10 +88,28 @@ struct Settings: Sendable {
 
     // MARK: Values as what they are
 
+    /// A bound of the coordinator; what is set was checked when it was read.
+    func number(_ key: CoordinatorSetting) -> Int64 { key.value(of: self[key].text) ?? 0 }
+
     var output: OutputMode { OutputMode(rawValue: self[.output].text) ?? .table }
     var color: ColorChoice { ColorChoice(rawValue: self[.color].text) ?? .auto }
     var timeout: TimeSpan { (try? TimeSpan(self[.timeout].text)) ?? .seconds(30) }
     var allowsPlaintext: Bool { self[.insecurePlaintext].text == "true" }
+    /// The operator's hook; nil when there is none.
+    /// - Throws: `bad_setting` for events that are none.
+    func notices(environment: [String: String]) throws -> Notifier.Configuration? {
+        let (program, kinds) = (self[.notifyCommand].text, self[.notifyEvents].text)
+        guard !program.isEmpty else { return nil }
+        guard let events = kinds.isEmpty ? .standard : EventSelection(kinds) else {
+            throw CommandLineFailure(
+                "bad_setting",
+                "`notify.events` must be kinds of events such as `job_failed, node_*`, found `\(DisplayText.clean(kinds))`",
+                status: .usage)
+        }
+        // Fog's own variables may name keys; the program is another's.
+        return Notifier.Configuration(
+            program: program, events: events, environment: environment.filter { !$0.key.hasPrefix("FOG_") })
+    }
     var server: String? { self[.server].text.isEmpty ? nil : self[.server].text }
     var context: String? { self[.context].text.isEmpty ? nil : self[.context].text }
     var identity: String? { self[.identity].text.isEmpty ? nil : self[.identity].text }

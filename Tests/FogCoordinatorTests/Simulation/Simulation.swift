@@ -104,7 +104,7 @@ final class Simulation {
         var isAnswered = false
         world.carry(-1) { [self] in
             guard let known = stored(key) else {
-                return coordinator.ask({ core, now in try? core.submit(submission, at: now).id }) { [self] id in
+                return coordinator.ask({ core, now in try? core.submit(submission, at: now).record.id }) { [self] id in
                     world.carry(-1) { [self] in
                         guard let id else { return }
                         isAnswered = true

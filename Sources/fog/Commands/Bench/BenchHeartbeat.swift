@@ -13,7 +13,7 @@ struct BenchHeartbeat: SessionCommand {
         "heartbeat", "Let many simulated workers report every 10 s and see how much of a core the coordinator needs.",
         examples: ["fog bench heartbeat", "fog bench heartbeat --workers 10000 --seconds 20 -o json"],
         more:
-            "heartbeat/decisions: registry and failure detector alone. heartbeat/http: a coordinator process, each report a signed request."
+            "heartbeat/decisions: registry and failure detector alone. heartbeat/http: a coordinator process, each report through its worker's link."
     )
 
     @Option(help: "Simulated workers.")
@@ -136,7 +136,9 @@ struct BenchHeartbeat: SessionCommand {
                     var clients: [FogClient] = []
                     for index in range {
                         let client = FogClient(
-                            carrier: base.carrier, key: .generate(), coordinator: base.coordinator, clock: base.clock)
+                            carrier: base.carrier, key: .generate(), coordinator: base.coordinatorKey,
+                            clock: base.clock
+                        ).withWorkerLink()
                         _ = try await client.join(
                             JoinBody(secret: Base64Bytes(secret), key: client.key.publicKey, name: "sim-\(index)"))
                         let report = NodeReport(
@@ -145,6 +147,8 @@ struct BenchHeartbeat: SessionCommand {
                         _ = try await client.hello(
                             WorkerHello(
                                 report: report, allowance: BenchCore.allowance(2), incarnation: "1", holding: []))
+                        // The first report opens the link; a worker does it once, and reports for days.
+                        _ = try await client.heartbeat(Heartbeat(allowance: BenchCore.allowance(2), attempts: []))
                         clients.append(client)
                     }
                     return clients

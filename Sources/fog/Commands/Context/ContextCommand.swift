@@ -6,7 +6,7 @@ internal import FogCore
 struct ContextCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "context", "Choose among the coordinators you joined.", examples: ["fog context list", "fog context use lab"],
-        subcommands: [ContextList.self, ContextUse.self, ContextShow.self])
+        subcommands: [ContextList.self, ContextUse.self, ContextShow.self, ContextRemove.self])
 }
 
 /// `fog context list`
@@ -79,9 +79,36 @@ struct ContextShow: SessionCommand {
             var sheet = Sheet()
             sheet.add("name", context.name.isEmpty ? "none (by address)" : context.name)
             sheet.add("server", context.server)
+            if context.isPinned { sheet.add("tls", "under the coordinator's own key only") }
             sheet.add("coordinator", "\(context.coordinator.id)")
             sheet.add("identity", session.settings.identity ?? context.identityFile)
             session.console.print(sheet)
+        }
+    }
+}
+
+/// `fog context remove`
+struct ContextRemove: SessionCommand {
+    static let configuration = CommandConfiguration(
+        "remove", "Forget a coordinator; your key stays.", examples: ["fog context remove lab"])
+
+    @Argument(help: "Its name in `fog context list`.")
+    var name: String
+
+    @OptionGroup var common: CommonOptions
+
+    func run(_ session: Session) async throws {
+        var file = try session.contexts()
+        try file.remove(name)
+        try file.save(session.folders.contextsFile)
+        switch session.mode {
+        case .json: session.console.print(file.json)
+        case .quiet: session.console.print(name)
+        case .table:
+            session.console.print("forgot \(name)")
+            if file.current == nil, let other = file.contexts.first {
+                session.console.note("none is current now; help: fog context use \(other.name)")
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ struct EnrollCommand: ParsableCommand {
         examples: [
             "fog enroll create --role worker,client", "fog enroll create --role worker --uses 40 --ttl 8h --owner lab",
         ],
-        subcommands: [EnrollCreate.self])
+        subcommands: [EnrollCreate.self, EnrollList.self, EnrollApprove.self, EnrollRevoke.self])
 }
 
 /// `fog enroll create`: prints the line that a newcomer types.
@@ -32,11 +32,14 @@ struct EnrollCreate: SessionCommand {
     @Option(help: "How long it holds: 30m, 1h, 7d.")
     var ttl = "1h"
 
-    @Option(help: "The account they belong to, by id or name; default a new one each.")
+    @Option(help: "The account they belong to, by id or name, `self` for yours; default a new one each.")
     var owner: String?
 
     @Option(help: "Credits that each gets.")
     var credits = "0"
+
+    @Flag(help: "Whoever joins waits until an admin approves: fog enroll approve.")
+    var approve = false
 
     @OptionGroup var common: CommonOptions
 
@@ -51,13 +54,19 @@ struct EnrollCreate: SessionCommand {
             }
             return role
         }
-        return EnrollBody(roles: roles, uses: uses, ttl: try TimeSpan(ttl), owner: owner, credits: try Credits(credits))
+        return EnrollBody(
+            roles: roles, uses: uses, ttl: try TimeSpan(ttl), owner: owner, credits: try Credits(credits),
+            approve: approve ? true : nil)
     }
 
     func validate() throws {
-        guard uses > 0 else { throw ValidationError("--uses must be above 0") }
+        guard (1...Invitation.usesLimit).contains(uses) else {
+            throw ValidationError("--uses must be 1 to \(Invitation.usesLimit), found \(uses)")
+        }
         guard !role.isEmpty else { throw ValidationError("--role wants client, worker, …") }
-        guard (try? TimeSpan(ttl)) != nil else { throw ValidationError("--ttl reads 30m, 1h or 7d, found `\(ttl)`") }
+        guard let span = try? TimeSpan(ttl), span > .zero, span <= Invitation.longest else {
+            throw ValidationError("--ttl reads 30m, 1h or 7d, at most \(Invitation.longest), found `\(ttl)`")
+        }
         guard (try? Credits(credits)) != nil else {
             throw ValidationError("--credits reads 100 or 0.5, found `\(credits)`")
         }
@@ -71,13 +80,14 @@ struct EnrollCreate: SessionCommand {
             session.console.print(
                 .object([
                     "line": .string(line), "token": .string(String(line.dropFirst("fog join ".count))),
-                    "expires_at": .string(answer.expiresAt.description),
+                    "expires_at": .string(answer.expiresAt.description), "id": answer.id.map(JSON.string),
                 ]))
         case .quiet: session.console.print(String(line.dropFirst("fog join ".count)))
         case .table:
             session.console.print(line)
             session.console.note(
-                "good for \(Human.count(uses, "join")), \((answer.expiresAt - session.now).brief) from now")
+                "good for \(Human.count(uses, "join")), \((answer.expiresAt - session.now).brief) from now"
+                    + (answer.id.map { "; fog enroll revoke \($0) ends it" } ?? ""))
         }
     }
 }

@@ -7,8 +7,12 @@ internal import FogJobs
 /// `fog identity`: the key you sign with.
 struct IdentityCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        "identity", "The key that you are known by.", examples: ["fog identity show", "fog identity export-public"],
-        subcommands: [IdentityCreate.self, IdentityShow.self, IdentityExportPublic.self])
+        "identity", "The key that you are known by, and those of others.",
+        examples: ["fog identity show", "fog identity rotate", "fog identity suspend eve"],
+        subcommands: [
+            IdentityCreate.self, IdentityShow.self, IdentityExportPublic.self, IdentityRotate.self, IdentityList.self,
+            IdentitySuspend.self, IdentityResume.self, IdentityRevoke.self,
+        ])
 }
 
 extension Session {

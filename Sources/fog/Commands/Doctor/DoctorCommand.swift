@@ -71,7 +71,7 @@ struct DoctorCommand: SessionCommand {
             }
         }
         tell(AccessChecks.keys(session))
-        tell(await AccessChecks.coordinator(session))
+        tell(await ReachabilityChecks.all(session))
         tell(MachineChecks.kernel())
         tell(await SandboxChecks.all(session))
         tell(MachineChecks.presence())

@@ -11,6 +11,7 @@ struct JobCommand: ParsableCommand {
         subcommands: [
             JobSubmit.self, JobShow.self, JobList.self, JobLogs.self, JobOutputs.self, JobWait.self, JobExplain.self,
             JobEvents.self, JobCancel.self, JobRetry.self, JobHold.self, JobRelease.self, JobFund.self,
+            JobKeep.self,
             JobValidate.self, JobSchema.self,
         ])
 }

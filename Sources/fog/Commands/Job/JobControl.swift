@@ -2,23 +2,38 @@ internal import ArgumentParser
 internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
+internal import FogJobs
 
 /// `fog job cancel`: ends a job for good.
 struct JobCancel: SessionCommand {
     static let configuration = CommandConfiguration(
         "cancel", "Cancel jobs; what runs is ended.",
-        examples: ["fog job cancel 7fa3 --reason 'wrong input'", "fog job cancel render sweep"])
+        examples: [
+            "fog job cancel 7fa3 --reason 'wrong input'", "fog job cancel render sweep",
+            "fog job cancel --label sweep=3 --state pending --yes",
+        ])
 
     @Argument(help: "Jobs: ids, unique prefixes, or names.")
-    var jobs: [String]
+    var jobs: [String] = []
+
+    @OptionGroup var filter: JobFilterOptions
+
+    @Flag(help: "Cancel what the filter finds; without it the jobs are only shown.")
+    var yes = false
 
     @Option(help: "Why, for the history.")
     var reason = "cancelled by its submitter"
 
     @OptionGroup var common: CommonOptions
 
+    /// Jobs cancelled by one command.
+    private static let limit = 10_000
+
     func validate() throws {
-        if jobs.isEmpty { throw ValidationError("name at least one job") }
+        if jobs.isEmpty, filter.isEmpty {
+            throw ValidationError("name at least one job, or say which: --state, --name, --label, --account")
+        }
+        if !jobs.isEmpty, !filter.isEmpty { throw ValidationError("either name jobs or filter them, not both") }
     }
 
     func run(_ session: Session) async throws {
@@ -26,6 +41,25 @@ struct JobCancel: SessionCommand {
         for reference in jobs {
             try session.show(changed: try await client.cancel(try await client.job(reference).id, reason: reason))
         }
+        guard !filter.isEmpty else { return }
+        let found = try await filter.jobs(client, limit: Self.limit, only: [.pending, .running]).jobs
+            .filter { !$0.state.isFinal }
+        guard yes else {
+            for job in found { try session.show(job, id: job.id.description) { session.show(wouldCancel: job) } }
+            throw CommandLineFailure(
+                "not_confirmed", "\(Human.count(found.count, "job")) would be cancelled; nothing was",
+                help: "the same with --yes")
+        }
+        for job in found { try session.show(changed: try await client.cancel(job.id, reason: reason)) }
+        if session.mode == .table { session.console.note("\(Human.count(found.count, "job")) cancelled") }
+    }
+}
+
+extension Session {
+    fileprivate func show(wouldCancel job: JobBody) {
+        console.print(
+            "would cancel \(job.id.short) (\(DisplayText.clean(job.name))), \(job.state.rawValue), "
+                + "\(Human.count(job.counts.total - job.counts.final, "task")) left")
     }
 }
 
@@ -107,5 +141,38 @@ struct JobFund: SessionCommand {
         let client = try await session.client()
         let amount = try Credits(credits)
         try session.show(changed: try await client.fund(try await client.job(job).id, adding: amount))
+    }
+}
+
+/// `fog job keep`: its history outlives retention.
+struct JobKeep: SessionCommand {
+    static let configuration = CommandConfiguration(
+        "keep", "Keep the history, logs and outputs of jobs longer than usual.",
+        examples: ["fog job keep render --for 90d", "fog job keep 7fa3 sweep", "fog job keep render --for 0s"],
+        more: "Without this they go when the coordinator's retention is over, 7 days after the job's end by default.")
+
+    @Argument(help: "Jobs: ids, unique prefixes, or names.")
+    var jobs: [String]
+
+    @Option(name: .customLong("for"), help: "How long from now: 90d, 12h; 0s = no longer than usual.")
+    var span = "30d"
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        if jobs.isEmpty { throw ValidationError("name at least one job") }
+        if (try? TimeSpan(span)) == nil { throw ValidationError("--for reads 90d, 12h or 0s, found `\(span)`") }
+    }
+
+    func run(_ session: Session) async throws {
+        let client = try await session.client()
+        let span = try TimeSpan(span)
+        for reference in jobs {
+            let job = try await client.keep(try await client.job(reference).id, for: span)
+            try session.show(job, id: job.id.description) {
+                let until = job.keptUntil.map { "is kept until \($0.plain)" } ?? "is kept as long as every job"
+                session.console.print("job \(job.id.short) (\(DisplayText.clean(job.name))) \(until)")
+            }
+        }
     }
 }

@@ -8,54 +8,21 @@ internal import FogJobs
 struct JobList: SessionCommand {
     static let configuration = CommandConfiguration(
         "list", "Show your jobs, the newest first.",
-        examples: ["fog job list", "fog job list --state running,pending --limit 500"])
+        examples: ["fog job list", "fog job list --state running,pending --limit 500", "fog job list --account ada"])
 
-    @Option(help: "Only these: pending, running, succeeded, failed, cancelled; several with commas.")
-    var state: String?
-
-    @Option(help: "Only jobs of this name.")
-    var name: String?
-
-    @Option(help: "Only jobs with this label: NAME=VALUE.")
-    var label: String?
+    @OptionGroup var filter: JobFilterOptions
 
     @Option(help: "At most so many.")
     var limit = 50
 
     @OptionGroup var common: CommonOptions
 
-    private static let page = 200
-
-    private func states() throws -> [JobState] {
-        try (state ?? "").split(separator: ",").map { word in
-            guard let state = JobState(rawValue: String(word)) else {
-                let near = nearest(to: String(word), among: JobState.allCases.map(\.rawValue))
-                throw CommandLineFailure(
-                    "bad_state", "a job is never `\(DisplayText.clean(word))`",
-                    help: near.map { "did you mean `\($0)`?" }
-                        ?? JobState.allCases.map(\.rawValue).joined(separator: ", "),
-                    status: .usage)
-            }
-            return state
-        }
-    }
-
     func validate() throws {
         guard limit > 0 else { throw ValidationError("--limit must be above 0") }
     }
 
     func run(_ session: Session) async throws {
-        let states = try states()
-        let client = try await session.client()
-        var jobs: [JobBody] = []
-        var before: JobID?
-        repeat {
-            let answer = try await client.jobs(
-                states: states, name: name, label: label, before: before, limit: min(Self.page, limit - jobs.count))
-            jobs += answer.jobs
-            before = answer.next
-        } while before != nil && jobs.count < limit
-        try show(JobListBody(jobs: jobs, next: before), session)
+        try show(try await filter.jobs(try await session.client(), limit: limit), session)
     }
 
     private func show(_ list: JobListBody, _ session: Session) throws {

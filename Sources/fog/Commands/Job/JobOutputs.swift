@@ -100,7 +100,7 @@ struct OutputFetching: Sendable {
     }
 
     func fetch(_ plan: OutputPlan, into folder: String) async throws -> Downloader.Result {
-        let progress = LiveProgress(session, label: "fetching", total: plan.bytes, unit: .bytes)
+        let progress = LiveProgress(session, label: "fetching", total: plan.bytes, unit: .bytes, onlyLive: true)
         defer { progress.finish() }
         return try await Downloader(client: client) { done, _ in progress.update(done: done) }.fetch(plan, into: folder)
     }

@@ -67,6 +67,7 @@ struct JobShow: SessionCommand {
         sheet.add("waited", job.startedAt.map { ($0 - job.submittedAt).brief })
         sheet.add("ran", Human.ran(from: job.startedAt, to: job.finishedAt, at: now))
         sheet.add("spent", "\(job.spent) of \(job.budget) credits")
+        sheet.add("kept", job.keptUntil.map { "until \($0.plain)" })
         sheet.add("deadline", job.deadlineMissed ? "missed" : nil, .warning)
         return sheet
     }

@@ -31,6 +31,9 @@ struct JobSubmit: SessionCommand {
     @Flag(help: "Check, and tell what it would cost and where it could run; submit nothing.")
     var dryRun = false
 
+    @Option(help: "The value of a secret: NAME=@FILE, or NAME for a variable's; can be repeated.")
+    var secret: [String] = []
+
     @Option(help: "Stronger than the manifest's key: public, private, confidential or secret.")
     var privacy: String?
 
@@ -39,9 +42,13 @@ struct JobSubmit: SessionCommand {
     func run(_ session: Session) async throws {
         let manifest = try Manifest.read(file, session)
         let spec = try Manifest.checked(manifest, privacy: privacy, session)
+        let given = try SecretValues(secret, variables: session.environment)
+        // What it would cost can be asked without them.
+        let secrets = dryRun ? nil : try given.checked(against: spec)
         let client = try await session.client()
         let submission = Submission(session: session, client: client)
-        let body = try await submission.upload(spec, folder: manifest.folder)
+        var body = try await submission.upload(spec, folder: manifest.folder)
+        body.secrets = secrets
         guard !dryRun else { return try show(try await client.quote(body), session) }
         let job = try await submission.submit(body, key: idempotencyKey ?? FogClient.newKey())
         guard wait || follow else { return try submission.announce(job) }

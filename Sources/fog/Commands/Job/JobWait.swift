@@ -31,6 +31,7 @@ struct JobWait: SessionCommand {
         do {
             let client = try await session.client()
             guard let ended = try await wait(session, client, limit) else {
+                try await Self.expectReachable(client)
                 session.console.note("not all jobs ended within \(limit?.description ?? "the time")")
                 throw ExitStatus.timeout.exit
             }
@@ -60,6 +61,14 @@ struct JobWait: SessionCommand {
             defer { group.cancelAll() }
             return try await group.next() ?? nil
         }
+    }
+
+    /// The wait asks again while nobody answers, so its time may be over though the coordinator was gone all along.
+    /// - Throws: ``CarrierFailure`` when it is gone; any answer of its own will do.
+    private static func expectReachable(_ client: FogClient) async throws {
+        var client = client
+        client.deadline = min(client.deadline, .seconds(15))
+        do { _ = try await client.me() } catch let failure as CarrierFailure { throw failure } catch {}
     }
 
     private func show(_ ended: [JobBody], _ session: Session) throws {

@@ -22,7 +22,8 @@ struct Submission: Sendable {
             contents[digest] = .file(path: path, size: scan.sizes[digest] ?? 0)
         }
         let progress = LiveProgress(
-            session, label: "uploading", total: contents.values.reduce(0) { $0 + $1.size }, unit: .bytes)
+            session, label: "uploading", total: contents.values.reduce(0) { $0 + $1.size }, unit: .bytes,
+            onlyLive: true)
         let known = contents.values.reduce(Int64(0)) { $0 + $1.size }
         let sent = try await Uploader(client: client) { sent, total in progress.update(done: known - total + sent) }
             .upload(contents)

@@ -81,15 +81,23 @@ struct LedgerHistory: SessionCommand {
             .init("WITH"), .init("ABOUT", yields: true),
         ])
         for line in history.lines {
-            let gained = line.amount > .zero
             table.add([
                 "\(line.sequence)", Table.Cell(Human.age(of: line.at, at: session.now)), Table.Cell(line.kind),
-                Table.Cell((gained ? "+" : "") + line.amount.description, gained ? .good : .plain),
-                Table.Cell(line.other?.short ?? ""), Table.Cell(line.subject),
+                Self.cell(line), Table.Cell(line.other?.short ?? ""), Table.Cell(line.subject),
             ])
         }
         session.console.print(table)
+        if history.lines.contains(where: { $0.reserved != nil }) {
+            session.console.note("in brackets: reserved for work under way; what is paid of it is a line of its own")
+        }
         if history.next != nil { session.console.note("there are more: --limit N") }
+    }
+
+    /// What moved, with its sign; what is only reserved in brackets, for nobody has it yet.
+    private static func cell(_ line: HistoryBody.Line) -> Table.Cell {
+        if let reserved = line.reserved { return Table.Cell("(\(reserved))", .faint) }
+        let gained = line.amount > .zero
+        return Table.Cell((gained ? "+" : "") + line.amount.description, gained ? .good : .plain)
     }
 }
 

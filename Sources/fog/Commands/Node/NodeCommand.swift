@@ -8,7 +8,7 @@ internal import FogJobs
 struct NodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "node", "See and steer the machines.", examples: ["fog node list", "fog node drain lab-7"],
-        subcommands: [NodeList.self, NodeShow.self, NodeCordon.self, NodeDrain.self, NodeResume.self])
+        subcommands: [NodeList.self, NodeShow.self, NodeCordon.self, NodeDrain.self, NodeResume.self, NodeLabel.self])
 }
 
 /// `fog node list`: a line a machine.
@@ -95,6 +95,8 @@ struct NodeShow: SessionCommand {
         sheet.add("gpu", report.gpu > 0 ? "\(report.gpu)" : nil)
         sheet.add("region", report.region)
         sheet.add("labels", report.labels.joined(separator: ", "))
+        sheet.add("given", node.labelText)
+        sheet.add("volumes", report.volumes.joined(separator: ", "))
         sheet.add("profiles", report.profiles.joined(separator: ", "))
         sheet.add("lacks", report.missingIsolation.joined(separator: "; "), .warning)
         let programs = report.programs.sorted { $0.key < $1.key }.map {

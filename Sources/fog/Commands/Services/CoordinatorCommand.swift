@@ -11,7 +11,10 @@ internal import ServiceLifecycle
 struct CoordinatorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "coordinator", "Run the coordinator of a pool.", examples: ["fog coordinator run"],
-        subcommands: [CoordinatorRun.self])
+        subcommands: [
+            CoordinatorRun.self, CoordinatorBackup.self, CoordinatorRestore.self, CoordinatorGC.self,
+            CoordinatorInstall.self, CoordinatorUninstall.self,
+        ])
 }
 
 /// `fog coordinator run`
@@ -37,6 +40,15 @@ struct CoordinatorRun: SessionCommand {
     @Option(help: "The folder of its database and content; default in the state folder.")
     var state: String?
 
+    @Flag(help: "Serve TLS on loopback too; on every other address it is served anyway.")
+    var tls = false
+
+    @Flag(help: "Plain HTTP on an address that is not loopback: whoever is between reads everything.")
+    var insecurePlaintext = false
+
+    @Flag(help: "Every newcomer waits until an admin approves: fog enroll approve.")
+    var approve = false
+
     @Flag(help: "Work is paid for in credits.")
     var economy = false
 
@@ -52,50 +64,62 @@ struct CoordinatorRun: SessionCommand {
     @Option(help: "Silence after which a node's tasks run elsewhere.")
     var lostAfter = "90s"
 
+    @Option(help: "A folder of packages (.tar.gz, .deb) that it hands out at /install, for newcomers.")
+    var installFiles: String?
+
     @Option(help: "How long the history of ended jobs is kept.")
     var retention = "7d"
 
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var log: LogOptions
+
+    @OptionGroup var common: LocalOptions
 
     func run(_ session: Session) async throws {
         let address = try ServiceRun.address(listen)
-        guard ServiceRun.isLoopback(address.host) else {
-            throw CommandLineFailure(
-                "refused_plaintext", "a coordinator speaks plain HTTP on loopback only, found `\(address.host)`",
-                help: "put a proxy with TLS before it and name its address by --url", status: .usage)
-        }
         var options = CoordinatorHost.Options(
             folder: state ?? "\(session.folders.state)/coordinator", name: name, address: address, url: url)
+        options.servesTLS = !insecurePlaintext && (tls || !ServiceRun.isLoopback(address.host))
         options.rules = try rules()
+        options.rules.take(session.settings)
+        options.notices = try session.settings.notices(environment: session.environment)
+        options.installFolder = installFiles.map { Disk.absolute($0) }
+        let manager = ServiceManager(environment: session.environment)
         let identityFile = session.settings.identity ?? session.folders.identityFile
-        let logger = ServiceRun.logger("fog.coordinator", verbose: common.verbose, quietly: session.mode == .quiet)
+        let logger = ServiceRun.logger("fog.coordinator", log, verbose: common.verbose, quietly: session.mode == .quiet)
         let (operatorKey, isNew) = try KeyFile.readOrCreate(identityFile)
         if isNew { session.console.note("made a key: \(identityFile)") }
         let (contextName, folder) = (name, options.folder)
-        let host = try await CoordinatorHost.open(options, logger: logger) { [url] bound in
+        let host = try await CoordinatorHost.open(options, logger: logger) {
+            [url, isPinned = options.servesTLS] bound in
             let server = url ?? bound
             do {
-                try Self.save(bound, name: contextName, folder: folder, identityFile: identityFile, session)
+                try Self.save(
+                    bound, isPinned: isPinned, name: contextName, folder: folder, identityFile: identityFile, session)
             } catch {
                 logger.error("the context was not saved", metadata: ["error": "\(error)"])
             }
             session.console.print(
                 session.mode == .json
                     ? JSON.object(["state": .string("ready"), "server": .string(server)]).compact : "ready \(server)")
+            manager?.ready("serves \(server)")
         }
         _ = try await host.enrolOperator(operatorKey.publicKey, name: "operator", credits: .zero)
-        try await ServiceRun.group([host.coordinator, host.server], logger: logger).run()
+        var services = host.services
+        if let manager {
+            services.append(WatchdogService(manager: manager) { [host] in await host.coordinator.isReady })
+        }
+        try await ServiceRun.group(services, logger: logger).run()
     }
 
     /// Commands of this user on this machine find the coordinator by its context.
     private static func save(
-        _ server: String, name: String, folder: String, identityFile: String, _ session: Session
+        _ server: String, isPinned: Bool, name: String, folder: String, identityFile: String, _ session: Session
     ) throws {
         let key = try KeyFile.read("\(folder)/coordinator.key").publicKey
         var contexts = try session.contexts()
         let context = FogContext(
             name: contexts.freeName(for: name, coordinator: key), server: server, coordinator: key,
-            identityFile: identityFile)
+            identityFile: identityFile, isPinned: isPinned)
         try contexts.put(context, makeCurrent: contexts.currentContext == nil)
         try contexts.save(session.folders.contextsFile)
     }
@@ -103,6 +127,7 @@ struct CoordinatorRun: SessionCommand {
     private func rules() throws -> CoordinatorConfiguration {
         var rules = CoordinatorConfiguration()
         rules.economy = economy
+        rules.approveNewcomers = approve
         rules.trustAllNodes = trustAllNodes
         rules.heartbeatEvery = try Self.span(heartbeat, "--heartbeat", .seconds(1)...(.minutes(1)))
         rules.suspectAfter = try Self.span(suspectAfter, "--suspect-after", .seconds(2)...(.hours(1)))

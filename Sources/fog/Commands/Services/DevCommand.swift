@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import FogCommandLine
+internal import FogCoordinator
 internal import FogCore
 internal import FogHTTP
 internal import FogJobs
@@ -25,10 +26,15 @@ struct DevCommand: SessionCommand {
     @Option(help: "Tasks at once of each worker; default one a core, shared among the workers.")
     var slots: Int?
 
+    @Option(help: "A folder that jobs may read as volume:NAME, NAME=PATH; can be repeated.")
+    var volume: [String] = []
+
     @Flag(help: "Also offer the profile none, which isolates nothing. For comparisons only.")
     var allowUnsafe = false
 
-    @OptionGroup var common: CommonOptions
+    @OptionGroup var log: LogOptions
+
+    @OptionGroup var common: LocalOptions
 
     func validate() throws {
         guard (1...64).contains(workers) else { throw ValidationError("--workers must be 1 to 64, found \(workers)") }
@@ -46,11 +52,13 @@ struct DevCommand: SessionCommand {
             folder: "\(session.folders.state)/dev", address: address,
             identityFile: session.settings.identity ?? session.folders.identityFile, environment: session.environment)
         options.workers = workers
+        options.rules.take(session.settings)
         options.slots = slots ?? max(1, Self.processors / workers)
         options.allowUnsafe = allowUnsafe
+        options.volumes = try NamedValues(volume, option: "--volume", wanted: "NAME=PATH").values
         let final = options
         let cloud = try await LocalCloud.open(
-            final, logger: ServiceRun.logger("fog.dev", verbose: common.verbose, quietly: true))
+            final, logger: ServiceRun.logger("fog.dev", log, verbose: common.verbose, quietly: true))
         try await cloud.run { url in
             try Self.save(url, final, cloud, session)
             Self.announce(url, session)

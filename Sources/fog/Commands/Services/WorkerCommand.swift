@@ -3,12 +3,16 @@ internal import FogCommandLine
 internal import FogCore
 internal import FogWorker
 import Foundation
+internal import Logging
 internal import ServiceLifecycle
 
 /// `fog worker`: this machine at work for others.
 struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        "worker", "Lend this machine to a pool.", examples: ["fog worker run"], subcommands: [WorkerRun.self])
+        "worker", "Lend this machine to a pool.", examples: ["fog worker run"],
+        subcommands: [
+            WorkerRun.self, WorkerTry.self, WorkerInstall.self, WorkerUninstall.self, WorkerLeave.self,
+        ])
 }
 
 /// `fog worker run`
@@ -38,14 +42,28 @@ struct WorkerRun: SessionCommand {
     @Option(help: "Where the machine is, in the pool's own words.")
     var region = ""
 
+    @Option(help: "A folder that jobs may read as volume:NAME, NAME=PATH; can be repeated.")
+    var volume: [String] = []
+
+    @Option(help: "A program to look for and offer, beside the usual ones; can be repeated.")
+    var program: [String] = []
+
+    @Option(help: "What its cache may hold; default 10GiB, or a tenth of the free disk when that is less.")
+    var cache: String?
+
     @Option(help: "The folder of its cache and results; default in the state folder.")
     var state: String?
 
     @Option(help: "What running tasks get to finish when the worker is told to stop.")
     var drainGrace = "30s"
 
+    @Flag(help: "Keep the machine from falling asleep while tasks run here (systemd-inhibit).")
+    var keepAwake = false
+
     @Flag(help: "Also offer the profile none, which isolates nothing. For comparisons only.")
     var allowUnsafe = false
+
+    @OptionGroup var log: LogOptions
 
     @OptionGroup var common: CommonOptions
 
@@ -55,6 +73,33 @@ struct WorkerRun: SessionCommand {
     }
 
     func run(_ session: Session) async throws {
+        let logger = ServiceRun.logger("fog.worker", log, verbose: common.verbose, quietly: session.mode == .quiet)
+        let (agent, lock, context, name) = try await prepare(session, logger: logger)
+        defer { withExtendedLifetime(lock) {} }
+        if session.mode == .table {
+            session.console.note(
+                "\(name) works for \(context.server), policy dedicated: any hour, no matter who is at the machine")
+        }
+        var services: [any Service] = [agent]
+        if keepAwake {
+            services.append(KeepAwake(logger: logger) { [agent] in await !agent.status.held.isEmpty })
+        }
+        if let manager = ServiceManager(environment: session.environment) {
+            // That the agent answers at all is what is asked: a coordinator that is away is no reason to end.
+            services.append(
+                WatchdogService(manager: manager) { [agent] in
+                    _ = await agent.status
+                    return true
+                })
+            manager.ready("works for \(context.server)")
+        }
+        try await ServiceRun.group(services, logger: logger).run()
+    }
+
+    /// The agent that these flags describe, and the right to its folder, to be kept as long as it runs.
+    func prepare(_ session: Session, logger: Logger) async throws
+        -> (agent: WorkerAgent, lock: FolderLock, context: FogContext, name: String)
+    {
         let context = try await session.resolve()
         let path = session.settings.identity ?? context.identityFile
         let name = name ?? String(ProcessInfo.processInfo.hostName.prefix { $0 != "." })
@@ -64,17 +109,16 @@ struct WorkerRun: SessionCommand {
         options.memory = try memory.map { try ByteCount($0) }
         options.labels = label
         options.region = region
+        options.cache = try cache.map { try ByteCount($0) }
+        options.volumes = try NamedValues(volume, option: "--volume", wanted: "NAME=PATH").values
+        options.programs = program
         options.allowUnsafe = allowUnsafe
         options.drainGrace = try TimeSpan(drainGrace)
-        let logger = ServiceRun.logger("fog.worker", verbose: common.verbose, quietly: session.mode == .quiet)
-        let carrier = try session.carrier(to: context.server)
+        let carrier = try session.carrier(for: context)
+        let lock = try FolderLock(options.folder)
         let agent = try WorkerHost.agent(
-            options, carrier: carrier, key: try KeyFile.read(path), coordinator: context.coordinator.id,
+            options, carrier: carrier, key: try KeyFile.read(path), coordinator: context.coordinator,
             environment: session.environment, logger: logger)
-        if session.mode == .table {
-            session.console.note(
-                "\(name) works for \(context.server), policy dedicated: any hour, no matter who is at the machine")
-        }
-        try await ServiceRun.group([agent], logger: logger).run()
+        return (agent, lock, context, name)
     }
 }

@@ -28,13 +28,18 @@ final class BenchCloud: Sendable {
         self.account = account
     }
 
-    /// - Parameter flags: more for `fog coordinator run`.
-    static func start(_ session: Session, flags: [String] = []) async throws -> BenchCloud {
+    /// - Parameters:
+    ///   - flags: more for `fog coordinator run`.
+    ///   - settings: more of its environment.
+    static func start(
+        _ session: Session, flags: [String] = [], settings: [String: String] = [:]
+    ) async throws -> BenchCloud {
         let folder = NSTemporaryDirectory() + "fog-bench-\(UUID().uuidString.prefix(8))"
         try Disk.makeFolder(folder, mode: 0o700)
         var environment = session.environment.filter { !$0.key.hasPrefix("FOG_") || $0.key == "FOG_SANDBOX" }
         environment["FOG_HOME"] = folder
         environment["FOG_PROFILES"] = try ProfileFolder.locate(environment: session.environment)
+        environment.merge(settings) { $1 }
         let coordinator = try ChildProcess(
             ["coordinator", "run", "--listen", "127.0.0.1:0", "--economy", "--trust-all-nodes", "--name", "bench"]
                 + flags,
@@ -43,7 +48,7 @@ final class BenchCloud: Sendable {
         let carrier = try HTTPCarrier(server)
         let info = try await FogClient.info(of: carrier)
         let key = try KeyFile.read("\(folder)/config/identity.key")
-        var client = FogClient(carrier: carrier, key: key, coordinator: info.coordinator.id)
+        var client = FogClient(carrier: carrier, key: key, coordinator: info.coordinator)
         client.deadline = .minutes(2)
         let me = try await client.me()
         _ = try await client.grant(

@@ -16,6 +16,10 @@ struct CoordinatorHost: Sendable {
     let server: HTTPServer
     let folder: String
     let key: SigningKey
+    let notifier: Notifier?
+
+    /// In the order in which they rest on each other.
+    var services: [any Service] { (notifier.map { [$0] } ?? []) + [coordinator, server] }
 
     struct Options: Sendable {
         var folder: String
@@ -23,7 +27,13 @@ struct CoordinatorHost: Sendable {
         var address: HTTPServer.Address
         /// How others reach it; nil = by the address.
         var url: String?
+        /// TLS under a certificate that the coordinator's own key signs.
+        var servesTLS = false
         var rules = CoordinatorConfiguration()
+        /// A folder of packages that newcomers may fetch; nil = none.
+        var installFolder: String?
+        /// The operator's hook.
+        var notices: Notifier.Configuration?
     }
 
     /// Opens everything; nothing is served before ``server`` runs.
@@ -36,31 +46,55 @@ struct CoordinatorHost: Sendable {
         let store = try SQLiteStore(path: "\(options.folder)/fog.db")
         let content = ContentStore(
             store: store, blobs: try BlobFiles(folder: "\(options.folder)/content"),
-            logs: try LogFiles(folder: "\(options.folder)/logs"))
+            logs: try LogFiles(folder: "\(options.folder)/logs"),
+            secrets: try SecretFiles(folder: "\(options.folder)/secrets"))
         let clock = SystemClock()
         let coordinator = try await Coordinator.open(
-            store: store, content: content, key: key, rules: options.rules, clock: clock, logger: logger)
+            store: store, content: content, key: key, rules: options.rules, clock: clock, logger: logger,
+            space: { [folder = options.folder] in DiskSpace(of: folder) })
+        let notifier = options.notices.map { Notifier($0, store: store, logger: logger) }
+        if let notifier { await coordinator.attach(notifier) }
         let host = options.address.host
         let authentication = Authentication(
             key: key, window: NonceWindow(start: clock.now), clock: clock,
+            openRequests: options.rules.openRequestsPerKey,
             find: { [directory = coordinator.directory] in directory.find($0) })
         let (fixed, bound) = (options.url, BoundAddress())
         let routes = Routes(
-            coordinator: coordinator, authentication: authentication, joining: Joining { fixed ?? bound.url },
+            coordinator: coordinator, authentication: authentication,
+            joining: Joining(isPinned: options.servesTLS) { fixed ?? bound.url },
             name: options.name,
-            version: FogVersion.current, clock: clock, logger: logger)
+            version: FogVersion.current,
+            installFiles: try options.installFolder.map { try InstallFiles(folder: $0) }, clock: clock, logger: logger)
         let server = HTTPServer(
-            endpoint: routes, streams: routes, address: options.address, logger: logger,
-            onBound: { port in
-                bound.url = "http://\(host):\(port)"
+            endpoint: routes, streams: routes, address: options.address,
+            identity: try options.servesTLS ? Self.identity(of: key, options) : nil, logger: logger,
+            onBound: { [servesTLS = options.servesTLS] port in
+                let place = ReachableNames.isWildcard(host) ? ReachableNames.addresses().first ?? host : host
+                bound.url = "\(servesTLS ? "https" : "http")://\(ReachableNames.inURL(place)):\(port)"
                 await onBound(bound.url)
             })
-        return CoordinatorHost(coordinator: coordinator, server: server, folder: options.folder, key: key)
+        return CoordinatorHost(
+            coordinator: coordinator, server: server, folder: options.folder, key: key, notifier: notifier)
+    }
+
+    /// The certificate for connections, and the file of the one that vouches for it.
+    private static func identity(of key: SigningKey, _ options: Options) throws -> ServerIdentity {
+        let root = CoordinatorCertificate.root(signedBy: key)
+        try Disk.write(Array(CoordinatorCertificate.pem(root).utf8), to: "\(options.folder)/coordinator.crt")
+        var names = ["localhost", "127.0.0.1"] + ReachableNames.addresses()
+        if let name = ReachableNames.hostName { names.append(name) }
+        if !ReachableNames.isWildcard(options.address.host) { names.append(options.address.host) }
+        if let authority = options.url?.split(separator: "/").dropFirst().first {
+            names.append(String(authority.prefix { $0 != ":" }))
+        }
+        return ServerIdentity(of: key, names: names)
     }
 
     /// Enrols the operator's own key as admin; gives it credits once, when it is new.
     func enrolOperator(_ key: PublicKey, name: String, credits: Credits) async throws -> Principal {
-        if let known = await coordinator.principal(key.id) { return known }
+        // A key that was revoked or suspended stays so: a start of the coordinator does not bring it back.
+        if let known = await coordinator.known(key.id) { return known }
         let roles: Set<Role> = [.admin, .client, .auditor]
         let principal = try await coordinator.enrol(key: key, name: name, roles: roles, account: nil)
         if credits > .zero {

@@ -24,7 +24,10 @@ struct LocalCloud: Sendable {
         /// Tasks at once of each worker; nil = the cores, shared among the workers.
         var slots: Int?
         var credits = Credits.credits(10_000)
+        /// The bounds of its coordinator.
+        var rules = CoordinatorConfiguration()
         var allowUnsafe = false
+        var volumes: [String: String] = [:]
         var identityFile: String
         var environment: [String: String]
     }
@@ -38,6 +41,7 @@ struct LocalCloud: Sendable {
         let (bound, continuation) = AsyncStream.makeStream(of: String.self)
         var hostOptions = CoordinatorHost.Options(
             folder: "\(options.folder)/coordinator", name: context, address: options.address)
+        hostOptions.rules = options.rules
         hostOptions.rules.economy = true
         hostOptions.rules.trustAllNodes = true
         let host = try await CoordinatorHost.open(hostOptions, logger: logger) { url in
@@ -59,7 +63,7 @@ struct LocalCloud: Sendable {
             }
             return agents
         }
-        try await ServiceRun.group([host.coordinator, host.server, workers], logger: logger).run()
+        try await ServiceRun.group(host.services + [workers], logger: logger).run()
     }
 
     private func allConnected(_ workers: [WorkerAgent]) async -> Bool {
@@ -85,11 +89,12 @@ struct LocalCloud: Sendable {
             var worker = WorkerHost.Options(folder: folder, name: name)
             worker.slots = options.slots
             worker.allowUnsafe = options.allowUnsafe
+            worker.volumes = options.volumes
             worker.drainGrace = .seconds(5)
             workers.append(
                 (
                     try WorkerHost.agent(
-                        worker, carrier: carrier, key: workerKey, coordinator: host.key.publicKey.id,
+                        worker, carrier: carrier, key: workerKey, coordinator: host.key.publicKey,
                         environment: options.environment, logger: logger), carrier
                 ))
         }

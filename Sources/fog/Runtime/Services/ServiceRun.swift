@@ -26,10 +26,8 @@ enum ServiceRun {
     }
 
     /// A logger to standard error.
-    static func logger(_ label: String, verbose: Bool, quietly: Bool = false) -> Logger {
-        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = verbose ? .debug : quietly ? .warning : .info
-        return logger
+    static func logger(_ label: String, _ options: LogOptions, verbose: Bool, quietly: Bool = false) -> Logger {
+        options.logger(label, usual: verbose ? .debug : quietly ? .warning : .info)
     }
 
     /// Reads `HOST:PORT`; port 0 asks the kernel for a free one.

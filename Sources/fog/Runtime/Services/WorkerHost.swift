@@ -16,6 +16,10 @@ enum WorkerHost {
         var memory: ByteCount?
         var labels: [String] = []
         var region = ""
+        /// Content kept for later tasks; nil = the worker's own bound.
+        var cache: ByteCount?
+        var volumes: [String: String] = [:]
+        var programs: [String] = []
         var allowUnsafe = false
         /// What running tasks get to finish when the worker is asked to stop; nil = the worker's own default.
         var drainGrace: TimeSpan?
@@ -23,8 +27,9 @@ enum WorkerHost {
 
     /// - Throws: when the launcher or the profiles cannot be found, or the folder cannot be used.
     static func agent(
-        _ options: Options, carrier: any Carrier, key: SigningKey, coordinator: KeyID, environment: [String: String],
-        logger: Logger
+        _ options: Options, carrier: any Carrier, key: SigningKey, coordinator: PublicKey,
+        environment: [String: String],
+        source: (any AllowanceSource)? = nil, logger: Logger
     ) throws -> WorkerAgent {
         var configuration = WorkerConfiguration(
             stateDirectory: options.folder, name: options.name, launcherPath: try Launcher.locate(),
@@ -34,10 +39,13 @@ enum WorkerHost {
         configuration.memory = options.memory
         configuration.labels = options.labels
         configuration.region = options.region
+        configuration.cacheLimit = options.cache
+        configuration.volumes = options.volumes
+        configuration.programs = options.programs
         configuration.allowUnsafe = options.allowUnsafe
         configuration.software = FogVersion.current
         if let grace = options.drainGrace { configuration.drainGrace = grace }
         let client = FogClient(carrier: carrier, key: key, coordinator: coordinator)
-        return try WorkerAgent(configuration, client: client, logger: logger)
+        return try WorkerAgent(configuration, client: client, source: source, logger: logger)
     }
 }
