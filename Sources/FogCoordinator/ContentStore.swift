@@ -106,7 +106,18 @@ extension Coordinator {
             core.usageBook.add(Int64(bytes.count), to: principal.account)
             guard received == total else { return (received, false) }
             arriving.insert(digest)
-            try content.blobs.finish(name, digest: digest, size: total)
+            do {
+                // Reading a large file again takes seconds, in which the coordinator goes on.
+                let blobs = content.blobs
+                try await Task.detached { try blobs.finish(name, digest: digest, size: total) }.value
+            } catch {
+                arriving.remove(digest)
+                // What is not what it should be is gone.
+                if (error as? StoreFailure)?.code == "bad_digest" {
+                    core.usageBook.add(-total, to: principal.account)
+                }
+                throw error
+            }
         }
         defer { arriving.remove(digest) }
         let use = BlobUse(digest: digest, account: principal.account, job: nil, at: now)

@@ -73,6 +73,7 @@ enum WorkerBounds {
 
     /// What is wrong with a list of files, or nil: a name twice, one that leaves its folder, a size below 0.
     static func mistake(in files: [OutputFile]) -> String? {
+        guard !files.isEmpty else { return nil }
         if let large = files.first(where: { !(0...disk.bytes).contains($0.size) }) {
             return "`\(large.name.prefix(80))` cannot have \(large.size) bytes"
         }
@@ -118,6 +119,7 @@ extension Routes {
     private func mistake(in report: AttemptReport, _ asked: AuthenticatedRequest) async throws -> String? {
         if let mistake = WorkerBounds.mistake(in: report) { return mistake }
         let uploaded = zip(report.outputs, report.contents).filter { $0.1 == nil }.map(\.0) + (report.checkpoint ?? [])
+        guard !uploaded.isEmpty else { return nil }
         let attempt = (try? SignedReceipt(bytes: report.receipt.bytes))?.receipt.attempt
         return try await missing(uploaded, of: attempt, asked)
     }

@@ -31,7 +31,7 @@ struct BenchWatch: SessionCommand {
 
     func run(_ session: Session) async throws {
         let cloud = try await BenchCloud.start(
-            session, settings: ["FOG_COORDINATOR_OPEN_REQUESTS": String(watchers + 100)])
+            session, settings: ["FOG_COORDINATOR_OPEN_REQUESTS": String(2 * watchers + 100)])
         do {
             try await measure(cloud, session)
         } catch {
