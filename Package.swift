@@ -91,7 +91,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "FogWorker",
-            dependencies: ["FogCore", "FogJobs", "FogSandbox", "FogNet", "FogAPI", logging, lifecycle],
+            dependencies: ["FogCore", "FogJobs", "FogSandbox", "FogNet", "FogAPI", "CFog", logging, lifecycle],
             swiftSettings: strict),
         // Floor 5
         .target(
@@ -111,7 +111,8 @@ let package = Package(
             name: "fog",
             dependencies: [
                 "FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogNet", "FogSandbox", "FogStore", "FogAPI",
-                "FogCoordinator", "FogWorker", "FogHTTP", "FogManifestFile", "FogCommandLine", logging, lifecycle,
+                "FogCoordinator", "FogWorker", "FogHTTP", "FogManifestFile", "FogCommandLine", "CFog", logging,
+                lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -137,7 +138,7 @@ let package = Package(
         test("FogStoreTests", ["FogCore", "FogJobs", "FogLedger", "FogStore", "FogTestSupport", "CFogSQLite"]),
         test("FogManifestFileTests", ["FogCore", "FogJobs", "FogManifestFile"]),
         test("FogAPITests", ["FogCore", "FogNet", "FogAPI"], exclude: ["Vectors"]),
-        test("FogWorkerTests", ["FogCore", "FogJobs", "FogSandbox", "FogWorker"]),
+        test("FogWorkerTests", ["FogCore", "FogJobs", "FogManifestFile", "FogSandbox", "FogWorker", "CFog", logging]),
         test("EndToEndTests", []),
         test("FogCommandTests", ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogCommandLine"]),
         test(

@@ -134,7 +134,11 @@ static int drop_capabilities(void) {
 
 static int set_limits(const struct fog_launch *launch) {
     for (int i = 0; i < launch->limit_count; i++) {
-        struct rlimit limit = {launch->limits[i].soft, launch->limits[i].hard};
+        struct rlimit limit = {launch->limits[i].soft, launch->limits[i].hard}, now;
+        // What the agent itself was given is not to be raised, and an ordinary user's could not.
+        if (getrlimit((unsigned)launch->limits[i].resource, &now)) return -1;
+        if (limit.rlim_max > now.rlim_max) limit.rlim_max = now.rlim_max;
+        if (limit.rlim_cur > limit.rlim_max) limit.rlim_cur = limit.rlim_max;
         if (setrlimit((unsigned)launch->limits[i].resource, &limit)) return -1;
     }
     return 0;
@@ -185,6 +189,14 @@ static void execute(const struct fog_launch *launch) {
     errno = kept;
 }
 
+// Runs when nobody else wants the processor or the disk. A kernel that knows no such class runs the task all the same.
+static void yield_to_others(void) {
+    const struct sched_param none = {0};
+    const int whole_process = 1, idle_class = 3 << 13;  // IOPRIO_WHO_PROCESS, IOPRIO_CLASS_IDLE
+    sched_setscheduler(0, SCHED_IDLE, &none);
+    syscall(SYS_ioprio_set, whole_process, 0, idle_class);
+}
+
 // Runs on its own stack in init's memory until execve (CLONE_VM | CLONE_VFORK), so it can leave its failure there.
 static int task_main(void *argument) {
     const struct fog_launch *launch = argument;
@@ -192,6 +204,7 @@ static int task_main(void *argument) {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
+    if (launch->idle) yield_to_others();
     report.step = FOG_STEP_EXECUTE;
     if (launch->filter_length > 0) {
         struct sock_fprog program = {(unsigned short)launch->filter_length, (struct sock_filter *)launch->filter};

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -93,6 +94,8 @@ int fog_pipe(int pair[2]) { return pipe2(pair, O_CLOEXEC); }
 int fog_close_from(unsigned first) { return (int)syscall(SYS_close_range, first, ~0U, 0); }
 
 int fog_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
+int fog_enter_network(int space) { return (int)syscall(SYS_setns, space, CLONE_NEWNET); }
 
 int fog_landlock_abi(void) { return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* VERSION */); }
 

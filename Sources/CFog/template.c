@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <linux/mount.h>
 #include <net/if.h>
 #include <sched.h>
@@ -109,6 +110,17 @@ int fog_mount_one(const struct fog_mount *mount_entry) {
         return mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, mount_entry->options) ? FOG_STEP_MOUNT : 0;
     case FOG_MOUNT_PROC:
         return mount("proc", target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) ? FOG_STEP_MOUNT : 0;
+    case FOG_MOUNT_TERMINALS:
+        // Not MS_NODEV, since its files are devices; they are those of this instance alone.
+        return mount("devpts", target, "devpts", MS_NOSUID | MS_NOEXEC, mount_entry->options) ? FOG_STEP_MOUNT : 0;
+    case FOG_MOUNT_MASK:
+        return mount(mount_entry->source, target, NULL, MS_BIND, NULL) && errno != ENOENT ? FOG_STEP_MOUNT : 0;
+    case FOG_MOUNT_FIXED:
+        return mount(target, target, NULL, MS_BIND, NULL) ||
+                       mount(NULL, target, NULL,
+                             MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)
+                   ? FOG_STEP_MOUNT
+                   : 0;
     case FOG_MOUNT_LINK:
         return symlink(mount_entry->source, target) ? FOG_STEP_MOUNT_TARGET : 0;
     case FOG_MOUNT_FOLDER:
@@ -209,6 +221,9 @@ int fog_template_enter(const struct fog_template *template, int *mirror) {
     uint32_t user = getuid(), group = getgid();
     *mirror = -1;
     umask(022);
+    // A session keyring of its own: the one of whoever started the agent may hold keys. Kernels without keyrings, and
+    // users who may have no more of them, are left as they are: no task can name a key anyway.
+    syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     if (unshare(spaces | (template->privileged ? 0 : CLONE_NEWUSER))) return FOG_STEP_UNSHARE;
     if (!template->privileged && map_ids(0, user, group)) return FOG_STEP_ID_MAP;
     if (template->loopback && raise_loopback()) return FOG_STEP_LOOPBACK;

@@ -197,7 +197,7 @@ package struct FogClient: Sendable {
         try await call("GET", "/v1/nodes/\(Query.escaped(reference))")
     }
 
-    /// - Parameter verb: `cordon`, `drain` or `resume`.
+    /// - Parameter verb: `cordon`, `drain`, `resume`, `trust` or `distrust`.
     package func node(_ reference: String, _ verb: String) async throws -> NodeBody {
         try await call(
             "POST", "/v1/nodes/\(Query.escaped(reference))/\(verb)", EmptyBody(), idempotencyKey: Self.newKey())

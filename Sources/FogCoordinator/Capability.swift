@@ -22,6 +22,8 @@ package enum Capability: String, Sendable, CaseIterable {
     case work
     case seeMachines = "see_machines"
     case changeMachines = "change_machines"
+    /// Whose machines run alone and are told secrets: nobody says that of their own.
+    case trustMachines = "trust_machines"
     case seeAccounts = "see_accounts"
     case seeReceipts = "see_receipts"
     case auditLedger = "audit_ledger"
@@ -59,7 +61,7 @@ package enum Capability: String, Sendable, CaseIterable {
         case .seeAccounts, .seeReceipts: Rule(Self.everybody, everyones: [.admin, .auditor])
         case .auditLedger: Rule([.admin, .auditor, .client], everyones: [.admin, .auditor, .client])
         case .seeUsage: Rule([.admin, .auditor], everyones: [.admin, .auditor])
-        case .grantCredits, .administer: Rule([.admin], everyones: [.admin])
+        case .trustMachines, .grantCredits, .administer: Rule([.admin], everyones: [.admin])
         }
     }
 }

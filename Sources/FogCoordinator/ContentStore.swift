@@ -130,10 +130,11 @@ extension Coordinator {
     }
 
     /// Lets go of what nobody needs any more: the history of jobs that ended long ago with their logs, and content that
-    /// nothing uses. The ledger and its evidence stay for ever.
+    /// nothing uses; invitations that are over. The ledger and its evidence stay for ever.
     package func prune() async throws {
         let now = clock.now
         lastPrune = max(lastPrune ?? now, now)
+        core.dropExpired(at: self.now)
         // What was promised to be kept until now is on the disk before it is asked what is due.
         try await durable(ticket())
         let unused = try await store.prune(

@@ -125,9 +125,20 @@ extension Coordinator {
             throw CoordinatorFailure("missing_blob", "the file table \(digest) was not uploaded")
         }
         let table = try FileTable(json: JSON(parsing: bytes))
-        for entry in table.digests {
-            guard try await content.blob(entry, readableBy: principal.account) != nil else {
-                throw CoordinatorFailure("missing_blob", "the input \(entry) was not uploaded")
+        var sizes: [Digest: Int64] = [:]
+        for digest in table.digests {
+            guard let blob = try await content.blob(digest, readableBy: principal.account) else {
+                throw CoordinatorFailure("missing_blob", "the input \(digest) was not uploaded")
+            }
+            sizes[digest] = blob.size
+        }
+        // A machine that fetches other content than it was told of would be blamed for it.
+        for source in table.sources {
+            for entry in table[source] ?? [] where sizes[entry.digest] != entry.size.bytes {
+                throw CoordinatorFailure(
+                    "bad_file_table",
+                    "`\(entry.path.prefix(120))` in `\(source.prefix(120))` is said to have \(entry.size.bytes) bytes, found \(sizes[entry.digest] ?? 0)"
+                )
             }
         }
         return table

@@ -25,6 +25,8 @@ extension Coordinator {
         package var invitations: [Invitation]
         /// The oldest first.
         package var applicants: [Applicant]
+        /// Whoever joins waits for an approval, whatever the invitation says.
+        package var approvesAll: Bool
     }
 
     package func enrolments() -> Enrolments {
@@ -33,7 +35,8 @@ extension Coordinator {
             invitations: core.invitations.values.filter { $0.expiresAt > now }.sorted {
                 ($0.expiresAt, $0.id) < ($1.expiresAt, $1.id)
             },
-            applicants: core.applicants.values.sorted { ($0.askedAt, $0.key) < ($1.askedAt, $1.key) })
+            applicants: core.applicants.values.sorted { ($0.askedAt, $0.key) < ($1.askedAt, $1.key) },
+            approvesAll: core.rules.approveNewcomers)
     }
 
     /// - Parameter reference: the key id, the beginning of one, or the name of a key that waits.

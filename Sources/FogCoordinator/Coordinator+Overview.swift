@@ -80,6 +80,15 @@ extension Coordinator {
         }
         return try node(id.description, for: principal)
     }
+
+    /// Trusts a machine, or takes that back.
+    package func trust(_ isTrusted: Bool, _ reference: String, by principal: Principal) async throws -> NodeStatus {
+        let id = try node(reference, for: principal).row.id
+        try await perform { core, now throws(CoordinatorFailure) in
+            try core.trust(isTrusted, id, by: principal, at: now)
+        }
+        return try node(id.description, for: principal)
+    }
 }
 
 extension CoordinatorCore {
@@ -101,6 +110,24 @@ extension CoordinatorCore {
         note(
             "node_labelled", at: now, node: id,
             detail: ["labels": NodeLabels.words(node.row.labels).joined(separator: " ")])
+        placementWanted = true
+    }
+
+    /// Results of a trusted machine count alone, and it is told secrets. Leases that it holds stay as they are; what was
+    /// planned for it is planned anew.
+    /// - Throws: `not_found`, `conflict` for a revoked one.
+    package mutating func trust(
+        _ isTrusted: Bool, _ id: NodeID, by principal: Principal, at now: Moment
+    ) throws(CoordinatorFailure) {
+        guard var node = nodes[id], principal.mayForEverybody(.trustMachines) else { throw .notFound }
+        guard node.row.standing != .revoked else {
+            throw CoordinatorFailure("conflict", "the node is revoked, which nothing undoes")
+        }
+        guard node.row.trusted != isTrusted else { return }
+        node.row.trusted = isTrusted
+        node.plan = []
+        save(node)
+        note(isTrusted ? "node_trusted" : "node_distrusted", at: now, node: id, detail: ["by": principal.name])
         placementWanted = true
     }
 }

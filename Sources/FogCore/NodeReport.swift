@@ -19,16 +19,23 @@ package struct NodeReport: Hashable, Sendable, Codable {
     /// What the machine's sandbox cannot do, in words: `memory limit (no cgroup delegation)`.
     package var missingIsolation: [String]
     package var software: String
+    /// What its worker speaks. The coordinator writes it down from the hello; what a report says of itself is not used.
+    package var protocolVersion: Int
+    /// It has a battery or a mobile network: it may be carried off, run empty, or pay for its bytes.
+    package var isMobile: Bool
 
     private enum CodingKeys: String, CodingKey {
         case name, architecture, cpu, memory, disk, gpu, programs, labels, region, volumes, profiles, software
+        case isMobile = "is_mobile"
         case missingIsolation = "missing_isolation"
+        case protocolVersion = "protocol"
     }
 
     package init(
         name: String, architecture: String, cpu: Millicores, memory: ByteCount, disk: ByteCount, gpu: Int = 0,
         programs: [String: String] = [:], labels: [String] = [], region: String = "",
-        volumes: [String] = [], profiles: [String] = ["default"], missingIsolation: [String] = [], software: String = ""
+        volumes: [String] = [], profiles: [String] = ["default"], missingIsolation: [String] = [],
+        software: String = "", protocolVersion: Int = 1, isMobile: Bool = false
     ) {
         self.name = name
         self.architecture = architecture
@@ -43,9 +50,12 @@ package struct NodeReport: Hashable, Sendable, Codable {
         self.profiles = profiles
         self.missingIsolation = missingIsolation
         self.software = software
+        self.protocolVersion = protocolVersion
+        self.isMobile = isMobile
     }
 
-    /// Reports of older workers, stored or sent, name no volumes.
+    /// Reports of older workers, stored or sent, name no volumes and no protocol, and do not say whether the
+    /// machine is mobile.
     package init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         name = try values.decode(String.self, forKey: .name)
@@ -61,6 +71,26 @@ package struct NodeReport: Hashable, Sendable, Codable {
         profiles = try values.decode([String].self, forKey: .profiles)
         missingIsolation = try values.decode([String].self, forKey: .missingIsolation)
         software = try values.decode(String.self, forKey: .software)
+        protocolVersion = try values.decodeIfPresent(Int.self, forKey: .protocolVersion) ?? 1
+        isMobile = try values.decodeIfPresent(Bool.self, forKey: .isMobile) ?? false
+    }
+}
+
+/// Whose work a machine's owner takes. A name in both lists is refused.
+package struct SubmitterRule: Hashable, Sendable, Codable {
+    /// Names of accounts; nil = everybody's.
+    package var allow: [String]?
+    package var deny: [String]
+
+    package init(allow: [String]? = nil, deny: [String] = []) {
+        self.allow = allow
+        self.deny = deny
+    }
+
+    package var isOpen: Bool { allow == nil && deny.isEmpty }
+
+    package func takes(_ account: String) -> Bool {
+        !deny.contains(account) && allow?.contains(account) ?? true
     }
 }
 
@@ -91,9 +121,11 @@ package struct Allowance: Hashable, Sendable, Codable {
     package var slots: Int
     /// The most permissive sandbox profiles the owner allows; nil = any the machine can enforce.
     package var profileCeiling: [String]?
+    /// Whose work is taken; nil = everybody's.
+    package var submitters: SubmitterRule?
 
     private enum CodingKeys: String, CodingKey {
-        case state, reason, slots
+        case state, reason, slots, submitters
         case resumesAt = "resumes_at"
         case cpuCap = "cpu_cap"
         case memoryCap = "memory_cap"
@@ -103,7 +135,7 @@ package struct Allowance: Hashable, Sendable, Codable {
 
     package init(
         state: State, reason: String, resumesAt: Timestamp? = nil, cpuCap: Millicores, memoryCap: ByteCount,
-        bandwidthCap: Int64? = nil, slots: Int, profileCeiling: [String]? = nil
+        bandwidthCap: Int64? = nil, slots: Int, profileCeiling: [String]? = nil, submitters: SubmitterRule? = nil
     ) {
         self.state = state
         self.reason = reason
@@ -113,5 +145,6 @@ package struct Allowance: Hashable, Sendable, Codable {
         self.bandwidthCap = bandwidthCap
         self.slots = slots
         self.profileCeiling = profileCeiling
+        self.submitters = submitters
     }
 }

@@ -22,6 +22,8 @@ package enum Requirement: Hashable, Sendable, Codable {
     case machine([String], input: String)
     /// A folder that the machine's owner shares. Follows from an input `volume:NAME`.
     case volume(String)
+    /// The worker understands a lease with what is named. Follows from the step; no manifest says it.
+    case protocolVersion(Int, for: String)
 
     /// As a manifest writes it.
     package var text: String {
@@ -33,6 +35,7 @@ package enum Requirement: Hashable, Sendable, Codable {
         case .program(let name, let comparison, let version): name + (comparison?.rawValue ?? "") + version
         case .machine(let names, let input): "arch:\(names.joined(separator: "|")) for \(input)"
         case .volume(let name): "volume:\(name)"
+        case .protocolVersion(let version, let what): "protocol \(version) for \(what)"
         }
     }
 
@@ -45,6 +48,7 @@ package enum Requirement: Hashable, Sendable, Codable {
         case .owner(let name): return owner == name
         case .machine(let names, _): return names.contains(report.architecture)
         case .volume(let name): return report.volumes.contains(name)
+        case .protocolVersion(let version, _): return report.protocolVersion >= version
         case .program(let name, let comparison, let wanted):
             guard let found = report.programs[name] else { return false }
             guard let comparison else { return true }

@@ -163,3 +163,14 @@ package func nearest(to word: String, among candidates: some Sequence<String>) -
         .filter { $0.1 <= limit }
         .min { ($0.1, $0.0) < ($1.1, $1.0) }?.0
 }
+
+extension StringProtocol {
+    /// Whether a slash is hidden from whoever reads characters: a mark behind it joins it to one (`/` and U+0301 are one
+    /// character, which is no `/`). The system divides paths at bytes, so such a name has parts that a look at its
+    /// characters never sees: `../` and a mark would pass for one plain name. A path that holds none of these has the same
+    /// parts for both.
+    package var hidesSlash: Bool {
+        guard utf8.contains(where: { $0 >= 0x80 }) else { return false }
+        return utf8.count { $0 == UInt8(ascii: "/") } != count { $0 == "/" }
+    }
+}

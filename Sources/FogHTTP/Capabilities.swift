@@ -56,8 +56,12 @@ extension Routes {
         "POST /v1/identity/rotate": .seeOneself,
         "POST /v1/housekeeping": .administer,
         "POST /v1/nodes/{node}/labels": .changeMachines,
+        "POST /v1/nodes/{node}/trust": .trustMachines,
+        "POST /v1/nodes/{node}/distrust": .trustMachines,
         "GET /v1/overview": .seeJobs,
     ]
+
+    static let everybody = Set(Role.allCases)
 
     /// - Throws: 403 `missing_role` for a principal that may not ask this at all.
     static func check(_ principal: Principal, at pattern: RoutePattern) throws(Problem) {

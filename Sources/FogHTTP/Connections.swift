@@ -26,6 +26,7 @@ final class Connections: Sendable {
     init(requestLimit: Int) { self.requestLimit = requestLimit }
 
     var openRequests: Int { state.withLock { $0.openRequests } }
+    var count: Int { state.withLock { $0.connections.count } }
 
     /// Runs one request of a connection.
     /// - Returns: nil, without running it, when as many are under way as there may be or the server shuts down.

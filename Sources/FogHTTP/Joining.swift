@@ -28,12 +28,18 @@ package struct Joining: Sendable {
         } else if let named = body.owner {
             owner = try await coordinator.account(named: named, for: principal).id
         }
+        // Held against what was asked, not against what is left of it when it is committed.
+        guard body.ttl > .zero, body.ttl <= Invitation.longest else {
+            throw Problem(
+                400, "bad_invitation",
+                "`ttl` must be above 0 and at most \(Invitation.longest), found \(body.ttl)")
+        }
         let secret = SecureRandom.bytes(JoinToken.secretBytes)
         let now = SystemClock().now
         let invitation = Invitation(
             secretHash: Digest.sha256(secret), roles: Set(body.roles), uses: body.uses, owner: owner,
             credits: body.credits, needsApproval: body.approve ?? false, inviter: principal.key, createdAt: now,
-            expiresAt: now + max(.zero, min(body.ttl, Invitation.longest + .days(1))))
+            expiresAt: now + body.ttl)
         try await coordinator.invite(invitation, by: principal)
         let token = try JoinToken(url: url(), coordinator: coordinator.key, secret: secret, isPinned: isPinned)
         return EnrolledBody(token: token.description, expiresAt: invitation.expiresAt, id: invitation.id)

@@ -36,14 +36,14 @@ extension Routes: EventStreaming {
         do {
             let (asked, place) = try authentication.hold(request)
             try Self.check(asked.principal, at: pattern)
-            let parameters = try RouteParameters(path: path, query: request.query)
+            let parameters = try RouteParameters(path: path, query: request.query, of: pattern.operation)
             let cursor = try Self.lastEventID(after) ?? parameters.sequence("after") ?? 0
             let job =
                 path["job"] == nil ? nil : try await coordinator.find(parameters["job"], for: asked.principal).id
             // Who may not read learns it here, in a document instead of a stream that ends.
             let first = try await coordinator.events(
                 after: cursor, job: job, limit: Self.batch, wait: .zero, for: asked.principal)
-            let reading = EventReading(cursor: cursor, pending: first, place: place)
+            let reading = EventReading(cursor: cursor, pending: first, place: place, counted: metrics.openStream())
             return .stream(AsyncStream { await self.next(of: job, reading, asked) })
         } catch {
             return .response(problem(for: error, path: request.path).response)
@@ -68,7 +68,7 @@ extension Routes: EventStreaming {
         return nil
     }
 
-    private static func lastEventID(_ text: String?) throws(Problem) -> UInt64? {
+    static func lastEventID(_ text: String?) throws(Problem) -> UInt64? {
         guard let text, !text.isEmpty else { return nil }
         guard let id = UInt64(text), id <= UInt64(Int64.max) else {
             throw Problem(400, "bad_event_id", "`Last-Event-ID` is an event's sequence, found `\(text.prefix(60))`")
@@ -82,10 +82,12 @@ private final class EventReading: Sendable {
     private let state: Mutex<(cursor: UInt64, pending: [EventRecord])>
     /// Given back with the stream.
     private let place: OpenPlace
+    private let counted: OpenStream
 
-    init(cursor: UInt64, pending: [EventRecord], place: OpenPlace) {
+    init(cursor: UInt64, pending: [EventRecord], place: OpenPlace, counted: OpenStream) {
         state = Mutex((cursor, pending.reversed()))
         self.place = place
+        self.counted = counted
     }
 
     /// Of the last event that was taken.

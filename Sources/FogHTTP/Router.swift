@@ -10,6 +10,8 @@ struct RoutePattern: Sendable {
 
     let method: String
     let text: String
+    /// What stands of the route in the API's description.
+    var operation: Operation? { Operation.of(self) }
     private let segments: [Segment]
 
     /// `GET /v1/jobs/{job}/tasks`
@@ -22,6 +24,8 @@ struct RoutePattern: Sendable {
             $0.hasPrefix("{") ? .parameter(String($0.dropFirst().dropLast())) : .literal($0)
         }
     }
+
+    var parameterCount: Int { segments.count { if case .parameter = $0 { true } else { false } } }
 
     /// The parameters, percent-decoded; nil when the path is another's.
     func match(_ path: [Substring]) -> [String: String]? {
@@ -44,15 +48,33 @@ struct RouteParameters: Sendable {
     private let path: [String: String]
     private let query: [String: String]
 
-    init(path: [String: String], query text: String) throws(Problem) {
+    /// - Parameter operation: says which parameters the query may have; nil = none.
+    /// - Throws: 400 `bad_query` for a name that the operation does not know, one that stands twice, and a value that it
+    ///   does not take: there is nothing that one side says and the other passes over.
+    init(path: [String: String], query text: String, of operation: Operation?) throws(Problem) {
         self.path = path
+        let known = operation?.query ?? []
         var query: [String: String] = [:]
         for item in text.split(separator: "&") {
             let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = percentDecoded(pair[0]), let value = percentDecoded(pair.count == 2 ? pair[1] : "") else {
                 throw Problem(400, "bad_query", "the query is not percent-encoded UTF-8")
             }
-            query[name] = value
+            guard let parameter = known.first(where: { $0.name == name }) else {
+                let names = known.map { "`\($0.name)`" }.joined(separator: ", ")
+                throw Problem(
+                    400, "bad_query",
+                    "there is no parameter `\(name.prefix(60))` here, only \(names.isEmpty ? "the path" : names)")
+            }
+            guard parameter.takes(value) else {
+                throw Problem(400, "bad_query", "`\(name)` must be \(parameter.wanted), found `\(value.prefix(60))`")
+            }
+            guard query.updateValue(value, forKey: name) == nil else {
+                throw Problem(400, "bad_query", "`\(name)` stands twice")
+            }
+        }
+        for parameter in known where parameter.isRequired && query[parameter.name] == nil {
+            throw Problem(400, "bad_query", "`\(parameter.name)`, \(parameter.words), is missing")
         }
         self.query = query
     }

@@ -72,8 +72,9 @@ extension Routes {
         (
             "POST /v1/worker/hello",
             { routes, asked, _ in
-                let body = try Wire.decode(WorkerHello.self, from: asked.request.body)
+                var body = try Wire.decode(WorkerHello.self, from: asked.request.body)
                 try WorkerBounds.check(body)
+                body.report.protocolVersion = try ProtocolVersion.of(asked.request)
                 return try .json(try await routes.coordinator.hello(body, from: asked.principal.key.id))
             }
         ),

@@ -20,7 +20,9 @@ extension Routes {
             "GET /v1/enrolments",
             { routes, _, _ in
                 let all = await routes.coordinator.enrolments()
-                return try .json(EnrolmentListBody(invitations: all.invitations, applicants: all.applicants))
+                return try .json(
+                    EnrolmentListBody(
+                        invitations: all.invitations, applicants: all.applicants, approvesAll: all.approvesAll))
             }
         ),
         (
@@ -35,8 +37,10 @@ extension Routes {
             "POST /v1/enrolments/{enrolment}/revoke",
             { routes, asked, parameters in
                 let reference = parameters["enrolment"]
+                let approvesAll = await routes.coordinator.enrolments().approvesAll
                 return switch try await routes.coordinator.withdraw(reference, by: asked.principal) {
-                case .invitation(let invitation): try .json(WithdrawnBody(invitation: InvitationBody(invitation)))
+                case .invitation(let invitation):
+                    try .json(WithdrawnBody(invitation: InvitationBody(invitation, approvesAll: approvesAll)))
                 case .applicant(let applicant): try .json(WithdrawnBody(applicant: ApplicantBody(applicant)))
                 }
             }
@@ -94,16 +98,15 @@ extension Routes {
 }
 
 extension AuthenticatedRequest {
-    /// The longest reason, in bytes.
-    private static let reasonLimit = 1024
-
     /// What the asker says for people; empty when there is no body.
     fileprivate func reason() throws -> String {
         guard !request.body.isEmpty else { return "" }
         let reason = try Wire.decode(ReasonBody.self, from: request.body).reason
-        guard reason.utf8.count <= Self.reasonLimit else {
+        guard reason.unicodeScalars.count <= Routes.reasonCharacters.upperBound else {
             throw Problem(
-                400, "bad_body", "`reason` has at most \(Self.reasonLimit) bytes, found \(reason.utf8.count)")
+                400, "bad_reason",
+                "a reason has at most \(Routes.reasonCharacters.upperBound) characters, found \(reason.unicodeScalars.count)"
+            )
         }
         return reason
     }

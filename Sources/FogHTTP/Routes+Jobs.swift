@@ -14,7 +14,7 @@ extension Routes {
             "POST /v1/jobs",
             { routes, asked, parameters in
                 let body = try Wire.decode(SubmitBody.self, from: asked.request.body)
-                if parameters.text("dry_run") != nil {
+                if parameters.text("dry_run") == "1" {
                     let quote = try await routes.coordinator.quote(
                         document: body.document, fileTable: body.fileTable, by: asked.principal)
                     return try .json(QuoteBody(quote))
@@ -196,10 +196,14 @@ extension Routes {
 
     private static let mostCredits = Credits.credits(1_000_000_000)
 
+    static let reasonCharacters = 1...500
+
     private static func reason(of asked: AuthenticatedRequest) throws -> String {
         let reason = try Wire.decode(ReasonBody.self, from: asked.request.body).reason
-        guard (1...500).contains(reason.utf8.count) else {
-            throw Problem(400, "bad_reason", "a reason has 1 to 500 bytes, found \(reason.utf8.count)")
+        guard reasonCharacters.contains(reason.unicodeScalars.count) else {
+            throw Problem(
+                400, "bad_reason",
+                "a reason has 1 to \(reasonCharacters.upperBound) characters, found \(reason.unicodeScalars.count)")
         }
         return reason
     }
@@ -213,7 +217,8 @@ extension Routes {
     private func events(of job: JobID?, _ asked: AuthenticatedRequest, _ parameters: RouteParameters) async throws
         -> CarrierResponse
     {
-        let after = try parameters.sequence("after") ?? 0
+        let last = try Self.lastEventID(asked.request.headers["last-event-id"])
+        let after = try last ?? parameters.sequence("after") ?? 0
         let wait = try Self.wait(parameters)
         let found = try await coordinator.events(
             after: after, job: job, limit: try parameters.integer("limit") ?? 500, wait: wait, for: asked.principal)

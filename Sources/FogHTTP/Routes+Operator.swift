@@ -25,6 +25,8 @@ extension Routes {
                         try await routes.coordinator.label(parameters["node"], body.labels, by: asked.principal)))
             }
         ),
+        ("POST /v1/nodes/{node}/trust", { try await $0.trust(true, $1, $2) }),
+        ("POST /v1/nodes/{node}/distrust", { try await $0.trust(false, $1, $2) }),
         (
             "GET /v1/overview",
             { routes, asked, _ in try .json(OverviewBody(await routes.coordinator.overview(for: asked.principal))) }
@@ -36,6 +38,12 @@ extension Routes {
             }
         ),
     ]
+
+    private func trust(
+        _ isTrusted: Bool, _ asked: AuthenticatedRequest, _ parameters: RouteParameters
+    ) async throws -> CarrierResponse {
+        try .json(NodeBody(try await coordinator.trust(isTrusted, parameters["node"], by: asked.principal)))
+    }
 }
 
 extension OverviewBody {

@@ -33,6 +33,12 @@ package struct Routes: CarrierEndpoint {
         (jobRoutes + contentRoutes + workerRoutes + linkRoutes + otherRoutes + enrolmentRoutes + usageRoutes
         + operatorRoutes).map { (RoutePattern($0.0), $0.1) }
 
+    /// All of them; a path that is written out comes before one with parameters that it would fit as well, and answers
+    /// for all its methods. An open route has no handler.
+    private static let table: [(pattern: RoutePattern, handler: Handler?)] =
+        (openRoutes.map { ($0, nil) } + routes.map { ($0.pattern, $0.handler) })
+        .sorted { $0.0.parameterCount < $1.0.parameterCount }
+
     /// In a checkout of the coordinator's version.
     package static let upgradeCommand = "git pull && Scripts/build --release"
 
@@ -66,9 +72,11 @@ package struct Routes: CarrierEndpoint {
         if let refusal = tooOldOrNew(request) { return (refusal, "426") }
         if let open = await answerOpen(request) { return (open, request.path) }
         var allowed: [String] = []
-        for (pattern, handler) in Self.routes {
+        var found: String?
+        for (pattern, handler) in Self.table where found == nil || found == pattern.text {
             guard let parameters = pattern.match(path) else { continue }
-            guard pattern.method == request.method else {
+            found = pattern.text
+            guard let handler, pattern.method == request.method else {
                 allowed.append(pattern.method)
                 continue
             }
@@ -76,7 +84,8 @@ package struct Routes: CarrierEndpoint {
                 request, linked: WorkerRoutes.linked.contains(pattern.text)
             ) { authenticated throws(Problem) in
                 try Self.check(authenticated.principal, at: pattern)
-                let parameters = try RouteParameters(path: parameters, query: request.query)
+                let parameters = try RouteParameters(
+                    path: parameters, query: request.query, of: pattern.operation)
                 return try await self.run(handler, authenticated, parameters)
             }
             return (response, pattern.text)

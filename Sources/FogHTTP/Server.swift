@@ -111,6 +111,8 @@ package struct HTTPServer: Service {
 
     /// Requests under way now.
     package var openRequests: Int { door.connections.openRequests }
+    /// Connections that asked for something and are open now.
+    package var openConnections: Int { door.connections.count }
     /// Event streams open now.
     package var openEventStreams: Int { door.writer.slots.open }
 }

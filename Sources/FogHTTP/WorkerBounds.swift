@@ -15,42 +15,53 @@ enum WorkerBounds {
     private static let slots = 100_000
     private static let gpus = 4096
     private static let bitsPerSecond: Int64 = 1 << 50
-    private static let nameBytes = 255
+    static let nameCharacters = 255
     /// Of one text, and of texts in one list.
-    private static let textBytes = 4096
-    private static let texts = 4096
+    static let textCharacters = 4096
+    static let texts = 4096
+
+    static let millicores = 0...cores * 1000
+    static let memoryBytes = 0...memory.bytes
+    static let diskBytes = 0...disk.bytes
+    static let gpuCount = 0...Int64(gpus)
+    static let slotCount = 0...Int64(slots)
+    static let bandwidth = 0...bitsPerSecond
 
     static func check(_ hello: WorkerHello) throws(Problem) {
         let report = hello.report
-        try check("report.cpu", report.cpu.count, 0...cores * 1000, "millicores")
-        try check("report.memory", report.memory.bytes, 0...memory.bytes, "bytes")
-        try check("report.disk", report.disk.bytes, 0...disk.bytes, "bytes")
-        try check("report.gpu", Int64(report.gpu), 0...Int64(gpus), "GPUs")
-        guard (1...nameBytes).contains(report.name.utf8.count),
+        try check("report.cpu", report.cpu.count, millicores, "millicores")
+        try check("report.memory", report.memory.bytes, memoryBytes, "bytes")
+        try check("report.disk", report.disk.bytes, diskBytes, "bytes")
+        try check("report.gpu", Int64(report.gpu), gpuCount, "GPUs")
+        guard (1...nameCharacters).contains(report.name.unicodeScalars.count),
             report.name.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
         else {
-            throw Problem(400, "bad_report", "`report.name` has 1 to \(nameBytes) bytes and no control character")
+            throw Problem(
+                400, "bad_report", "`report.name` has 1 to \(nameCharacters) characters and no control character")
         }
         let programs = report.programs.map(\.key) + report.programs.map(\.value)
         let lists = [report.labels, report.volumes, report.profiles, report.missingIsolation, programs]
         let plain = [report.architecture, report.region, report.software, hello.incarnation]
         guard lists.allSatisfy({ $0.count <= texts }),
-            (lists.joined() + plain).allSatisfy({ $0.utf8.count <= textBytes })
+            (lists.joined() + plain).allSatisfy({ $0.unicodeScalars.count <= textCharacters })
         else {
             throw Problem(
-                400, "bad_report", "a report's lists have at most \(texts) texts, each of at most \(textBytes) bytes")
+                400, "bad_report",
+                "a report's lists have at most \(texts) texts, each of at most \(textCharacters) characters")
         }
         try check(hello.allowance)
     }
 
     static func check(_ allowance: Allowance) throws(Problem) {
-        try check("allowance.cpu_cap", allowance.cpuCap.count, 0...cores * 1000, "millicores")
-        try check("allowance.memory_cap", allowance.memoryCap.bytes, 0...memory.bytes, "bytes")
-        try check("allowance.slots", Int64(allowance.slots), 0...Int64(slots), "tasks")
-        try check("allowance.bandwidth_cap", allowance.bandwidthCap ?? 0, 0...bitsPerSecond, "bits a second")
-        let texts = [allowance.reason] + (allowance.profileCeiling ?? [])
-        guard texts.count <= Self.texts, texts.allSatisfy({ $0.utf8.count <= textBytes }) else {
-            throw Problem(400, "bad_report", "a text of `allowance` has more than \(textBytes) bytes")
+        try check("allowance.cpu_cap", allowance.cpuCap.count, millicores, "millicores")
+        try check("allowance.memory_cap", allowance.memoryCap.bytes, memoryBytes, "bytes")
+        try check("allowance.slots", Int64(allowance.slots), slotCount, "tasks")
+        try check("allowance.bandwidth_cap", allowance.bandwidthCap ?? 0, bandwidth, "bits a second")
+        let texts =
+            [allowance.reason] + (allowance.profileCeiling ?? []) + (allowance.submitters?.allow ?? [])
+            + (allowance.submitters?.deny ?? [])
+        guard texts.count <= Self.texts, texts.allSatisfy({ $0.unicodeScalars.count <= textCharacters }) else {
+            throw Problem(400, "bad_report", "a text of `allowance` has more than \(textCharacters) characters")
         }
     }
 
@@ -67,7 +78,9 @@ enum WorkerBounds {
     /// What is wrong with a report of an attempt's end, or nil.
     static func mistake(in report: AttemptReport) -> String? {
         guard report.stdoutSize >= 0, report.stderrSize >= 0 else { return "a log's size is below 0" }
-        guard report.detail?.utf8.count ?? 0 <= textBytes else { return "`detail` has more than \(textBytes) bytes" }
+        guard report.detail?.unicodeScalars.count ?? 0 <= textCharacters else {
+            return "`detail` has more than \(textCharacters) characters"
+        }
         return mistake(in: report.outputs) ?? mistake(in: report.checkpoint ?? [])
     }
 

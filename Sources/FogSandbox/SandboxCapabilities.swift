@@ -21,9 +21,9 @@ package struct SandboxCapabilities: Sendable, Hashable {
         return failure.map { ["everything: \($0)"] + words } ?? words
     }
 
-    /// Whether a profile's `require` is met.
+    /// Whether a profile can be run here, and its `require` is met.
     package func allows(_ profile: SandboxProfile) -> Bool {
-        failure == nil && profile.require.allSatisfy { missing[$0] == nil }
+        failure == nil && profile.network == .none && profile.require.allSatisfy { missing[$0] == nil }
     }
 
     /// Runs /usr/bin/true in the profile, in a work folder of its own.

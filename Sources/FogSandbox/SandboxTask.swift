@@ -36,6 +36,8 @@ package struct SandboxTask: Sendable {
     package var processors: [UInt16] = []
     /// 0 to 19, as of nice(2).
     package var niceness: Int8 = 0
+    /// Runs only on what everybody else leaves of processor and disk.
+    package var isIdle = false
     /// Allows the profile `none`. For comparisons only.
     package var allowUnsafe = false
 

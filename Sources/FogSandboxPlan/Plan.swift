@@ -12,6 +12,9 @@ package struct PlanMount: Hashable, Sendable {
         case hostProcesses = 8
         case writable = 9
         case secret = 10
+        case terminals = 11
+        case mask = 12
+        case fixed = 13
     }
 
     package let kind: Kind
@@ -108,6 +111,8 @@ package struct LaunchPlan: Hashable, Sendable {
     /// Where programs without a slash are looked for.
     package var path = "/usr/bin"
     package var niceness: Int8 = 0
+    /// Only when nobody else wants the processor or the disk: SCHED_IDLE of sched(7), the idle class of ioprio_set(2).
+    package var isIdle = false
     /// Processors the task may run on; empty = all of the server's.
     package var processors: [UInt16] = []
 
@@ -116,6 +121,7 @@ package struct LaunchPlan: Hashable, Sendable {
     package func encoded() throws(PlanFailure) -> [UInt8] {
         var writer = PlanWriter(kind: .launch, sequence: sequence)
         writer.integer(niceness)
+        writer.integer(UInt8(isIdle ? 1 : 0))
         writer.text(folder)
         writer.text(path)
         writer.mounts(mounts)

@@ -47,6 +47,7 @@ package struct TemplateView {
 package struct LaunchView {
     package let sequence: UInt32
     package let niceness: Int8
+    package let isIdle: Bool
     package let folder: UnsafePointer<CChar>
     package let path: UnsafePointer<CChar>
     package let mounts: [MountView]
@@ -59,6 +60,7 @@ package struct LaunchView {
     package init(_ reader: inout PlanReader) throws(PlanFailure) {
         sequence = reader.sequence
         niceness = try reader.integer()
+        isIdle = try reader.integer() as UInt8 != 0
         folder = try reader.text()
         path = try reader.text()
         mounts = try reader.mounts()

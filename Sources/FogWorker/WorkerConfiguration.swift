@@ -17,7 +17,6 @@ package struct WorkerConfiguration: Sendable {
     package var launcherPath: String
     /// The folder with `default.json` and the others.
     package var profilesDirectory: String
-    package var policy = HarvestPolicy.dedicated
     /// Tasks at once, 1 to ``maxSlots``; nil = one a core.
     package var slots: Int?
     /// What tasks may use together; nil = all cores.

@@ -79,6 +79,7 @@ struct Template {
         plan.isolated = isolated ? 1 : 0
         plan.landlock = landlock
         plan.niceness = Int32(view.niceness)
+        plan.idle = view.isIdle ? 1 : 0
         plan.socket = socket
         plan.standard = (descriptors[0], descriptors[1], descriptors[2])
         plan.folder = view.folder

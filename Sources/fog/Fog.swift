@@ -24,13 +24,13 @@ struct Fog: AsyncParsableCommand {
                 name: "Things",
                 subcommands: [
                     JobCommand.self, NodeCommand.self, LedgerCommand.self, ContextCommand.self, IdentityCommand.self,
-                    EnrollCommand.self, SandboxCommand.self, QuotaCommand.self, ConfigCommand.self,
+                    EnrollCommand.self, SandboxCommand.self, ProfileCommand.self, QuotaCommand.self, ConfigCommand.self,
                 ]),
             CommandGroup(
                 name: "Machines",
                 subcommands: [
-                    DevCommand.self, CoordinatorCommand.self, WorkerCommand.self, JoinCommand.self, DoctorCommand.self,
-                    BenchCommand.self,
+                    DevCommand.self, CoordinatorCommand.self, WorkerCommand.self, JoinCommand.self, HarvestCommand.self,
+                    DoctorCommand.self, BenchCommand.self,
                     CompletionsCommand.self,
                 ]),
         ])

@@ -7,7 +7,11 @@ import Foundation
 @main
 enum Program {
     static func main() async {
+        StandardDescriptors.fill()
         let arguments = Array(CommandLine.arguments.dropFirst())
+        // For an ordinary user the dispatch library otherwise notes in the system's log, with every thread that it
+        // starts, that it may not raise the thread's priority.
+        setenv("LIBDISPATCH_LOG", "NO", 0)
         do {
             var command = try await Fog.asyncParseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {

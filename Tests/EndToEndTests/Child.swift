@@ -124,6 +124,13 @@ final class Child: Sendable {
 
     // MARK: - Its life
 
+    /// Its memory that is in use now, in bytes (statm of proc(5)).
+    var residentBytes: Int? {
+        guard let text = try? String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8) else { return nil }
+        let fields = text.split(separator: " ")
+        return fields.count > 1 ? Int(fields[1]).map { $0 * Int(sysconf(Int32(_SC_PAGESIZE))) } : nil
+    }
+
     func signal(_ number: Int32) {
         state.withLock { state in
             if state.status == nil { kill(pid, number) }

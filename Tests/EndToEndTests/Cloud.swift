@@ -24,6 +24,9 @@ final class Cloud: Sendable {
         url = String(line.dropFirst("ready ".count))
     }
 
+    /// Memory of coordinator and workers together, in bytes.
+    var residentBytes: Int? { dev.residentBytes }
+
     /// Ends it as an operator would; what it said at the end is the caller's to judge.
     func stop() async throws -> Child.End {
         dev.signal(SIGTERM)
@@ -102,9 +105,11 @@ struct JobDocument: Decodable {
         let exitCode: Int?
         let signal: Int?
         let receipt: String?
+        /// Credits, as text.
+        let paid: String
 
         enum CodingKeys: String, CodingKey {
-            case task, token, outcome, signal, receipt
+            case task, token, outcome, signal, receipt, paid
             case exitCode = "exit_code"
         }
     }

@@ -118,21 +118,45 @@ extension EndToEnd {
             #expect(direct.output == "inside\n", "\(direct.errors)")
         }
 
-        @Test("A hostile image fails the job with the entry's name, and leaves nothing in the caches")
-        func hostileImage() async throws {
-            let place = try TemporaryFolder()
+        /// An archive with an entry that leaves it.
+        private func hostileImage(in place: TemporaryFolder) async throws -> String {
             _ = try place.write("x", to: "payload")
+            let path = "\(place.path)/bad.tar"
             let made = try await Child(
                 "tar",
-                [
-                    "-C", place.path, "-cf", "\(place.path)/bad.tar", "--transform", "s,payload,../../payload,", "-P",
-                    "payload",
-                ],
+                ["-C", place.path, "-cf", path, "--transform", "s,payload,../../payload,", "-P", "payload"],
                 environment: ["PATH": "/usr/bin:/bin"]
             ).end(within: Cloud.patience)
             #expect(made.status == 0, "\(made.errors)")
+            return path
+        }
+
+        @Test("A hostile image is refused before it is sent, with the entry's name")
+        func hostileImageAtHome() async throws {
+            let place = try TemporaryFolder()
+            let path = try await hostileImage(in: place)
+            let manifest = try place.write("name: bad\nimage: bad.tar\nrun: \"true\"\n", to: "bad.yaml")
+            for command in [["job", "submit", manifest], ["run", "--image", path, "--", "true"]] {
+                let end = try await Cloud.fog(command, home: cloud.home)
+                #expect(end.status == (command[0] == "run" ? 125 : 65), "\(end.status) \(end.errors)")
+                #expect(
+                    end.errors.contains("bad.tar") && end.errors.contains("`../../payload` leaves the image"),
+                    "\(end.errors)")
+            }
+            #expect(try await cloud.fog("job", "list", "--name", "bad", "--quiet").lines.isEmpty)
+        }
+
+        @Test("A hostile image that was sent in another way fails the job with the entry's name, and leaves nothing")
+        func hostileImageAtWorker() async throws {
+            let place = try TemporaryFolder()
+            let path = try await hostileImage(in: place)
+            let digest = try await Child("b2sum", ["-l", "256", path], environment: ["PATH": "/usr/bin:/bin"])
+                .end(within: Cloud.patience).output.prefix(64)
+            // As an input of another job it is bytes like others.
+            let carrier = try place.write("name: carrier\ninputs: [bad.tar]\nrun: \"true\"\n", to: "carrier.yaml")
+            _ = try await cloud.finished(carrier)
             let manifest = try place.write(
-                "name: bad\nimage: bad.tar\nrun: \"true\"\nretry: {max_attempts: 1}\n", to: "bad.yaml")
+                "name: bad\nimage: blob:\(digest)\nrun: \"true\"\nretry: {max_attempts: 1}\n", to: "bad.yaml")
             let job = try await cloud.finished(manifest, status: 1)
             #expect(job.outcomes == ["exit_nonzero"])
             #expect(job.attempts.map(\.exitCode) == [125])

@@ -31,7 +31,8 @@ extension EndToEnd {
             for path in [
                 "lib/systemd/system/fog-worker.service", "lib/systemd/system/fog-coordinator.service",
                 "usr/share/fog/sandbox-profiles/default.json", "usr/share/fog/monitoring/prometheus-alerts.yml",
-                "usr/share/doc/fog/Operating.md", "usr/bin/fog-sandbox",
+                "usr/share/doc/fog/Operating.md", "usr/bin/fog-sandbox", "etc/apparmor.d/fog-sandbox",
+                "usr/share/fog/apparmor/fog-sandbox", "usr/share/polkit-1/rules.d/60-fog.rules",
             ] { #expect(FileManager.default.fileExists(atPath: "\(root)/\(path)"), "\(path)") }
 
             let coordinator = try Child(

@@ -7,6 +7,7 @@ final class Pool {
     let folder: TemporaryFolder
     private(set) var url = ""
     private let slots: Int
+    private let policy: String
     private var coordinator: Child?
     private var workers: [Int: Child] = [:]
 
@@ -14,13 +15,17 @@ final class Pool {
     /// Many heartbeats long all the same: a machine that is busy with other tests is slow, not dead.
     private static let pace = ["--heartbeat", "1s", "--suspect-after", "5s", "--lost-after", "12s"]
 
-    init(workers count: Int, slots: Int) async throws {
+    /// - Parameter owners: true = each machine has an owner of its own.
+    /// - Parameter policy: by default the one that asks no sensor; or the text of a policy file, in braces.
+    init(workers count: Int, slots: Int, owners: Bool = false, policy: String = "always") async throws {
         folder = try TemporaryFolder()
         self.slots = slots
+        self.policy = policy.hasPrefix("{") ? try folder.write(policy, to: "policy.yaml") : policy
         try await startCoordinator()
         try await expect(["ledger", "grant", "operator", "10000", "--reason", "test"])
         for number in 0..<count {
-            let token = try await expect(["enroll", "create", "--role", "worker", "--owner", "operator", "--quiet"])
+            let owner = owners ? [] : ["--owner", "operator"]
+            let token = try await expect(["enroll", "create", "--role", "worker", "--quiet"] + owner)
             let line = token.output.split(whereSeparator: \.isWhitespace).last.map(String.init) ?? ""
             let join = try await Cloud.fog(["join", line, "--name", "worker-\(number)"], home: home(number))
             #expect(join.status == 0, "\(join.errors)")
@@ -28,7 +33,7 @@ final class Pool {
         }
     }
 
-    private var home: String { "\(folder.path)/operator" }
+    var home: String { "\(folder.path)/operator" }
     private func home(_ worker: Int) -> String { "\(folder.path)/worker-\(worker)" }
 
     // MARK: Life and death
@@ -45,7 +50,8 @@ final class Pool {
 
     func startWorker(_ number: Int) throws {
         workers[number] = try Child(
-            Places.fog, ["worker", "run", "--name", "worker-\(number)", "--slots", String(slots)],
+            Places.fog,
+            ["worker", "run", "--policy", policy, "--name", "worker-\(number)", "--slots", String(slots)],
             environment: Cloud.environment(home: home(number)))
     }
 
@@ -69,6 +75,14 @@ final class Pool {
     }
 
     // MARK: Commands
+
+    /// A command on a worker's machine.
+    @discardableResult
+    func expect(_ arguments: [String], onWorker number: Int) async throws -> Child.End {
+        let end = try await Cloud.fog(arguments, home: home(number))
+        #expect(end.status == 0, "fog \(arguments.joined(separator: " ")): \(end.output)\(end.errors)")
+        return end
+    }
 
     @discardableResult
     func expect(_ arguments: [String]) async throws -> Child.End {

@@ -63,6 +63,23 @@ enum Reckoning {
         }
     }
 
+    /// The first start whose chain is the longest, by the steps of smaller numbers.
+    static func longestCollatz(below end: Int) -> (start: Int, steps: Int) {
+        var known = [Int32](repeating: 0, count: end)
+        var longest = (start: 1, steps: 0)
+        for start in 2..<end {
+            var (number, steps) = (start, 0)
+            while number >= start {
+                number = number % 2 == 0 ? number / 2 : 3 * number + 1
+                steps += 1
+            }
+            let all = steps + Int(known[number])
+            known[start] = Int32(all)
+            if all > longest.steps { longest = (start, all) }
+        }
+        return longest
+    }
+
     /// The texts of Debian's licenses by name; links are followed.
     static func licenses() throws -> [String: [UInt8]] {
         var texts: [String: [UInt8]] = [:]

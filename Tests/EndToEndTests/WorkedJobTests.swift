@@ -11,7 +11,8 @@ extension EndToEnd {
 
         /// What stands in `jobs/`, each with a test below.
         private static let manifests = [
-            "compress/compress.yaml", "folder/folder.yaml", "hello.yaml", "licenses.yaml", "machine.sh", "pi/pi.yaml",
+            "collatz/collatz.yaml", "compress/compress.yaml", "folder/folder.yaml", "hello.yaml", "licenses.yaml",
+            "machine.sh", "pi/pi.yaml",
             "primes/primes.yaml",
             "readability/readability.yaml", "render/render.yaml", "retry.yaml", "secret.yaml", "timeout.yaml",
             "transcode.yaml", "volume.yaml", "wordcount.yaml",
@@ -201,6 +202,15 @@ extension EndToEnd {
             }
             let folder = try await cloud.outputs(job)
             #expect(try folder.text(of: "count.txt") == "\(Reckoning.primes(below: 30_000)) primes below 30000\n")
+        }
+
+        @Test("collatz: left in peace it is done in one go; see also how it is evicted")
+        func collatz() async throws {
+            let job = try await cloud.finished("\(Places.jobs)/collatz/collatz.yaml")
+            job.expectSmooth(tasks: 1)
+            let folder = try await cloud.outputs(job)
+            let longest = Reckoning.longestCollatz(below: 1_000_000)
+            #expect(try folder.text(of: "longest.txt") == "\(longest.start) takes \(longest.steps) steps\n")
         }
 
         @Test("machine: a script with its wishes in its own lines")

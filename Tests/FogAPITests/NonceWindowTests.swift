@@ -1,6 +1,7 @@
 import FogAPI
 import FogCore
 import FogNet
+import Synchronization
 import Testing
 
 @Suite("The nonce window")
@@ -120,6 +121,35 @@ struct NonceWindowTests {
         let time = try #require(after.admit(ahead, at: restart)?.serverTime)
         let again = try fixture.verified(fixture.signer().sign(fixture.request, at: time), at: restart)
         #expect(after.admit(again, at: restart) == nil)
+    }
+
+    @Test("a mark is kept before a request of a clock ahead is admitted, beyond it, and seldom; without it none is")
+    func marks() throws {
+        let fixture = try Fixture()
+        let marks = Mutex<[Timestamp]>([])
+        let canKeep = Mutex(true)
+        let window = NonceWindow(start: Self.start) { mark in
+            guard canKeep.withLock({ $0 }) else { return false }
+            marks.withLock { $0.append(mark) }
+            return true
+        }
+        func admit(_ ahead: Int64) throws -> String? {
+            let signed = try fixture.signer().sign(fixture.request, at: Fixture.now + .seconds(ahead))
+            return window.admit(try fixture.verified(signed), at: Fixture.now)?.code
+        }
+        for ahead in [-30, 0] as [Int64] { #expect(try admit(ahead) == nil) }
+        #expect(marks.withLock { $0.isEmpty })
+        for ahead in [3, 4, 13] as [Int64] { #expect(try admit(ahead) == nil) }
+        #expect(marks.withLock { $0 } == [Fixture.now + .seconds(13)])
+        // No further than anybody may be ahead.
+        #expect(try admit(58) == nil)
+        #expect(marks.withLock { $0.last } == Fixture.now + .seconds(60))
+        canKeep.withLock { $0 = false }
+        #expect(try admit(59) == nil)
+        let other = NonceWindow(start: Self.start) { _ in false }
+        let ahead = try fixture.verified(fixture.signer().sign(fixture.request, at: Fixture.now + .seconds(1)))
+        #expect(other.admit(ahead, at: Fixture.now)?.code == "clock_skew")
+        #expect(other.count == 0)
     }
 
     @Test("2,000 steps of 50 keys: each request admitted once, and the count is exact", arguments: [5] as [UInt64])

@@ -84,6 +84,21 @@ struct OutputTests {
     func groups(number: Int, text: String) { #expect(Human.count(number) == text) }
 
     @Test(
+        "Measures have one decimal where they need it",
+        arguments: [(41, "41"), (61.5, "61.5"), (-4.04, "-4"), (99.96, "100"), (.nan, "?")] as [(Double, String)])
+    func degrees(value: Double, text: String) { #expect(Human.degrees(value) == text) }
+
+    @Test(
+        "A clock shows its distance from UTC",
+        arguments: [
+            (0, "2001-09-09 01:46:40 (UTC+0:00)"), (19_800, "2001-09-09 07:16:40 (UTC+5:30)"),
+            (-12_600, "2001-09-08 22:16:40 (UTC-3:30)"),
+        ])
+    func clock(offset: Int, text: String) {
+        #expect(Human.clock(Timestamp(seconds: 1_000_000_000), offsetSeconds: offset) == text)
+    }
+
+    @Test(
         "Errors become exit statuses",
         arguments: [
             (Problem(403, "forbidden", "no") as any CodedFailure, FogCommandLine.ExitStatus.denied),

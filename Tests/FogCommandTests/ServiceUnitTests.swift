@@ -41,6 +41,10 @@ struct ServiceUnitTests {
     func worker() throws {
         let found = Self.directives(try Self.unit(.worker).text)
         #expect(found["Delegate"] == ["yes"] && found["ProtectSystem"] == ["strict"])
+        // A worker that is root makes its sandboxes with what it has; another one has nothing that it could lose.
+        #expect(found["CapabilityBoundingSet"] == nil)
+        let ordinary = Self.directives(try Self.unit(.worker, .system(user: "fog")).text)
+        #expect(ordinary["CapabilityBoundingSet"] == [""] && ordinary["AmbientCapabilities"] == [""])
         for hurtful in [
             "RestrictNamespaces", "ProtectKernelTunables", "ProtectKernelLogs", "ProtectProc", "ProcSubset",
             "ProtectHostname", "ProtectControlGroups", "SystemCallFilter", "MemoryDenyWriteExecute", "PrivateDevices",

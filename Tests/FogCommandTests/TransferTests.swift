@@ -4,6 +4,7 @@ import FogCore
 import FogJobs
 import FogNet
 import Foundation
+import Glibc
 import Synchronization
 import Testing
 
@@ -35,6 +36,22 @@ struct TransferTests {
             #expect(throws: CommandLineFailure.self) { try InputScan(sources: ["data"], folder: folder) }
             #expect(throws: CommandLineFailure.self) { try InputScan(sources: ["missing"], folder: folder) }
             #expect(throws: CommandLineFailure.self) { try InputScan(sources: ["/dev/null"], folder: folder) }
+        }
+    }
+
+    @Test("A FIFO or socket in a folder is refused by name, and nobody waits for it")
+    func refusesSpecialFiles() throws {
+        try withFolder { folder in
+            try Disk.makeFolder("\(folder)/data")
+            for (name, kind) in [("pipe", S_IFIFO), ("socket", S_IFSOCK)] {
+                try #require(mknod("\(folder)/data/\(name)", kind | 0o600, 0) == 0)
+                let failure = #expect(throws: CommandLineFailure.self) {
+                    try InputScan(sources: ["data"], folder: folder)
+                }
+                #expect(failure?.code == "bad_input")
+                #expect(failure?.message.contains("data/\(name)") == true, "\(failure?.message ?? "")")
+                unlink("\(folder)/data/\(name)")
+            }
         }
     }
 
@@ -100,6 +117,7 @@ struct TransferTests {
         "A name that would leave the folder is refused, whoever says it",
         arguments: [
             "../x", "/etc/passwd", "a/../../x", "a//b", "", ".", "a/", "a\u{1b}[2J", "a/./b",
+            "../\u{301}x", "/\u{301}x", "a/../\u{200d}x", "a/\u{fe0f}b",
             String(repeating: "x", count: 256),
         ])
     func refusesUnsafeNames(name: String) {

@@ -86,11 +86,12 @@ struct Bench {
     @discardableResult
     mutating func hello(
         _ name: String, cores: Int64 = 4, memory: ByteCount = .gibibytes(8), key: SigningKey? = nil,
-        holding: [AttemptID] = []
+        holding: [AttemptID] = [], speaking protocolVersion: Int = 2
     ) throws -> NodeID {
         let key = key ?? self.key(of: name)
         let report = NodeReport(
-            name: name, architecture: "x86_64", cpu: .cores(cores), memory: memory, disk: .gibibytes(100))
+            name: name, architecture: "x86_64", cpu: .cores(cores), memory: memory, disk: .gibibytes(100),
+            protocolVersion: protocolVersion)
         let terms = try core.hello(
             WorkerHello(report: report, allowance: Self.open(cores, memory), incarnation: name, holding: holding),
             from: key.publicKey.id, at: now)

@@ -127,6 +127,42 @@ struct LifecycleTests {
         #expect(try await bench.audit().ok)
     }
 
+    @Test(
+        "After a reboot of its machine a coordinator goes on: its boot clock begins anew, and nothing rests on the old one"
+    )
+    func reboot() async throws {
+        var bench = try Bench()
+        bench.pass(.days(40))
+        let (node, gone) = (try bench.addNode("n1"), try bench.addNode("gone"))
+        let id = try bench.submit(count: 8) {
+            $0.steps[0].retry.backoff = Backoff(delay: .minutes(4), maxDelay: .minutes(4), jitter: .none)
+        }
+        let leases = bench.poll(node, want: 3) + bench.poll(gone, want: 2)
+        #expect(leases.count == 5)
+        bench.finish(leases[0], on: node)
+        bench.finish(leases[1], on: node, outcome: .exitNonzero, exitCode: 1)
+        // The machine is off for two minutes.
+        bench.now = Moment(wall: bench.now.wall + .minutes(2), boot: .seconds(20))
+        try await bench.restart()
+        bench.core.tick(at: bench.now)
+        try bench.hello("n1", holding: [leases[2].attempt])
+        #expect(bench.finish(leases[2], on: node)?.verdict == .accepted)
+        // Nobody is judged for 90 s; then who has not called is lost, and what it held runs elsewhere.
+        bench.live(.seconds(60), beating: [node])
+        #expect(bench.core.nodes[gone]?.liveness != .lost)
+        bench.live(.seconds(240), beating: [node])
+        #expect(bench.core.nodes[gone]?.liveness == .lost && bench.core.nodes[node]?.liveness == .live)
+        let rest = bench.poll(node)
+        for lease in rest { #expect(bench.finish(lease, on: node)?.verdict == .accepted) }
+        for lease in bench.poll(node) { #expect(bench.finish(lease, on: node)?.verdict == .accepted) }
+        for lease in leases[3...] { #expect(bench.finish(lease, on: gone)?.verdict != .accepted) }
+        let job = try await bench.job(id)
+        #expect(job.state == .succeeded && job.progress.counts[.succeeded] == 8)
+        let attempts = try await bench.store.attempts(of: id, task: nil, after: nil, limit: 100)
+        #expect(attempts.count { $0.outcome == .success } == 8)
+        #expect(try await bench.audit().ok)
+    }
+
     @Test("A worker that starts anew without a lease gives it back at once")
     func workerRestart() async throws {
         var bench = try Bench()

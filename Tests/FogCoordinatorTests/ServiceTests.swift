@@ -49,6 +49,50 @@ struct ServiceTests {
         try await coordinator.submit(document: document, fileTable: nil, idempotencyKey: key, by: client)
     }
 
+    @Test("invitations that are over leave the store with the next pruning, others stay")
+    func invitationsEnd() async throws {
+        let clock = TurnedClock()
+        try await Self.with(clock: clock) { coordinator, _ in
+            let admin = try await coordinator.enrol(
+                key: SigningKey.generate().publicKey, name: "operator", roles: [.admin], account: nil)
+            let store = await coordinator.store
+            let long = Invitation(
+                secretHash: .sha256([2]), roles: [.worker], uses: 1, owner: nil, credits: .zero, needsApproval: false,
+                inviter: admin.key, createdAt: clock.now, expiresAt: clock.now + .days(2))
+            var short = long
+            short.secretHash = .sha256([1])
+            short.expiresAt = clock.now + .hours(1)
+            for invitation in [short, long] { try await coordinator.invite(invitation, by: admin) }
+            try await coordinator.prune()
+            #expect(try await store.invitations().count == 2)
+            clock.turn(.hours(2))
+            try await coordinator.prune()
+            #expect(try await store.invitations() == [long])
+        }
+    }
+
+    @Test("a store that was restored ends what it knows of open invitations, once, and says so in its history")
+    func restoredInvitations() async throws {
+        try await Self.with { coordinator, _ in
+            let admin = try await coordinator.enrol(
+                key: SigningKey.generate().publicKey, name: "operator", roles: [.admin], account: nil)
+            let now = SystemClock().now
+            for number in 0..<3 {
+                try await coordinator.invite(
+                    Invitation(
+                        secretHash: .sha256([UInt8(number)]), roles: [.worker], uses: 2, owner: nil, credits: .zero,
+                        needsApproval: false, inviter: admin.key, createdAt: now, expiresAt: now + .hours(1)),
+                    by: admin)
+            }
+            let store = await coordinator.store
+            #expect(try await Invitations.endAll(in: store, now: now) == 3)
+            #expect(try await store.invitations().isEmpty)
+            #expect(try await Invitations.endAll(in: store, now: now) == 0)
+            let ends = try await store.events(after: 0, job: nil, limit: 100).filter { $0.kind == "invitations_ended" }
+            #expect(ends.map { $0.detail["count"] } == ["3"])
+        }
+    }
+
     @Test("of many submits under one idempotency key, at once and later, one makes the job")
     func oneIsNew() async throws {
         try await Self.with { coordinator, client in

@@ -68,6 +68,8 @@ struct CapabilityRow: Sendable {
         CapabilityRow("POST /v1/nodes/{node}/drain", all, everyones: [.admin], .node),
         CapabilityRow("POST /v1/nodes/{node}/resume", all, everyones: [.admin], .node),
         CapabilityRow("POST /v1/nodes/{node}/labels", all, everyones: [.admin], .node),
+        CapabilityRow("POST /v1/nodes/{node}/trust", [.admin], everyones: [.admin], .node),
+        CapabilityRow("POST /v1/nodes/{node}/distrust", [.admin], everyones: [.admin], .node),
         CapabilityRow("GET /v1/ledger/accounts/{account}", all, everyones: watchers, .account),
         CapabilityRow("GET /v1/ledger/accounts/{account}/history", all, everyones: watchers, .account),
         CapabilityRow("GET /v1/receipts/{attempt}", all, everyones: watchers, .receipt),

@@ -199,6 +199,23 @@ struct LiveEventTests {
         for reader in readers.withLock({ $0 }) { _ = try await reader.readToEnd() }
     }
 
+    @Test("the metrics page counts who reads, until they have left")
+    func counted() async throws {
+        try await Pool.with { pool in
+            func counted() async throws -> String? {
+                let page = try await pool.send(CarrierRequest(method: "GET", target: "/metrics"))
+                return String(decoding: page.body, as: UTF8.self).split(separator: "\n")
+                    .first { $0.hasPrefix("fog_event_streams_count ") }.map(String.init)
+            }
+            #expect(try await counted() == "fog_event_streams_count 0")
+            var readers: [RawConnection] = []
+            for _ in 0..<3 { readers.append(try await open("/v1/events", by: "admin", in: pool)) }
+            #expect(try await counted() == "fog_event_streams_count 3")
+            readers = []
+            while try await counted() != "fog_event_streams_count 0" { try await Task.sleep(for: .milliseconds(5)) }
+        }
+    }
+
     @Test("one person's streams are bounded")
     func bounded() async throws {
         try await Pool.with(openRequests: 3) { pool in

@@ -19,6 +19,7 @@ struct Pool: Sendable {
     let store: any Store
     let key: SigningKey
     let people: [String: Person]
+    let clock: any FogClock
 
     struct Person: Sendable {
         let key: SigningKey
@@ -33,7 +34,7 @@ struct Pool: Sendable {
     static func with(
         limits: HTTPServer.Limits = HTTPServer.Limits(), openRequests: Int = Authentication.openRequestsLimit,
         rules change: @escaping @Sendable (inout CoordinatorConfiguration) -> Void = { _ in },
-        space: @escaping SpaceProbe = { nil },
+        space: @escaping SpaceProbe = { nil }, clock: any FogClock = SystemClock(),
         _ body: @escaping @Sendable (Pool) async throws -> Void
     ) async throws {
         try await TemporaryFolder.with { folder in
@@ -47,7 +48,6 @@ struct Pool: Sendable {
             var rules = CoordinatorConfiguration()
             rules.economy = true
             change(&rules)
-            let clock = SystemClock()
             let coordinator = try await Coordinator.open(
                 store: store, content: content, key: key, rules: rules, clock: clock, logger: logger,
                 space: space)
@@ -73,7 +73,7 @@ struct Pool: Sendable {
                 try await body(
                     Pool(
                         port: port, server: server, coordinator: coordinator, authentication: authentication,
-                        store: store, key: key, people: everyone)
+                        store: store, key: key, people: everyone, clock: clock)
                 )
             }
         }
@@ -85,14 +85,24 @@ struct Pool: Sendable {
 
     func signed(
         _ method: String, _ target: String, by name: String, headers: CarrierHeaders = [:], body: [UInt8] = [],
-        at time: Timestamp = SystemClock().now
+        at time: Timestamp? = nil
     ) throws -> CarrierRequest {
         try RequestSigner(key: try person(name).key, coordinator: key.publicKey.id)
-            .sign(CarrierRequest(method: method, target: target, headers: headers, body: body), at: time)
+            .sign(CarrierRequest(method: method, target: target, headers: headers, body: body), at: time ?? clock.now)
     }
 
-    /// One request on a connection of its own, its target and headers exactly as they are.
+    /// One request on a connection of its own, its target and headers exactly as they are; what comes back must be as
+    /// the API's description has it.
     func send(_ request: CarrierRequest) async throws -> CarrierResponse {
+        let answer = try await exchange(request)
+        let mistake = DocumentedAPI.mistake(in: request, answer)
+        let body = String(decoding: request.body.prefix(300), as: UTF8.self)
+        #expect(mistake == nil, "\(request.method) \(request.target.prefix(200)) \(body)")
+        return answer
+    }
+
+    /// The same for a target that may be none.
+    func exchange(_ request: CarrierRequest) async throws -> CarrierResponse {
         var head = "\(request.method) \(request.target) HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
         for (name, value) in request.headers { head += "\(name): \(value)\r\n" }
         if !request.body.isEmpty { head += "content-length: \(request.body.count)\r\n" }

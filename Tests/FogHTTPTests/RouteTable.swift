@@ -79,6 +79,7 @@ enum RouteTable {
         "POST /v1/identities/{identity}/revoke": [.admin], "POST /v1/identity/rotate": everybody,
         "POST /v1/housekeeping": [.admin], "GET /v1/overview": everybody,
         "POST /v1/nodes/{node}/labels": [.admin, .worker],
+        "POST /v1/nodes/{node}/trust": [.admin], "POST /v1/nodes/{node}/distrust": [.admin],
     ]
 
     /// Every route that is served; one without a capability fails the test that asks.

@@ -99,6 +99,22 @@ struct InputRequirementTests {
         #expect(!Requirement.volume("genomes").holds(for: report, owner: ""))
     }
 
+    @Test(
+        "A table's names lead nowhere else, stand once, and lie behind no file; the entry is named",
+        arguments: [
+            (["/etc/x"], "`/etc/x`"), (["../x"], "`../x`"), (["a/../../x"], "`a/../../x`"), (["a//b"], "`a//b`"),
+            (["./a"], "`./a`"), (["a/"], "`a/`"), (["a\nb"], "control character"), (["a", "a"], "`a`"),
+            (["", "a"], "``"), (["a/b/c", "a/b"], "`a/b/c`"), (["a", "a/b"], "`a/b`"), (["a-b", "a", "a/b"], "`a/b`"),
+            (["../\u{301}x"], "combining mark"), (["/\u{301}x"], "combining mark"), (["a/\u{fe0f}b"], "combining mark"),
+            ([String(repeating: "x", count: 256)], "255 bytes"),
+        ])
+    func hostileTables(paths: [String], names: String) {
+        let entries = paths.map { FileTable.Entry(path: $0, digest: .zero, size: .zero, isExecutable: false) }
+        let failure = #expect(throws: JobsFailure.self) { try FileTable(["site": entries]) }
+        #expect(failure?.code == "bad_file_table")
+        #expect(failure?.message.contains(names) == true, "\(failure?.message ?? "")")
+    }
+
     @Test("An empty folder of a table reads back; one that is a file too does not")
     func folders() throws {
         let file = FileTable.Entry(path: "a/b", digest: .zero, size: .zero, isExecutable: false, machine: "x86_64")

@@ -109,7 +109,7 @@ func adviceIsTrue(_ breaker: Breaker) {
     let advice = explanation.advice
     #expect(explanation.nodes.first?.id == nodeID(1))
     switch breaker.clause {
-    case .triedBefore, .ownerHasCopy:
+    case .triedBefore, .ownerHasCopy, .submitter:
         #expect(advice.clause == nil && advice.node == nil)
     case .availability:
         #expect(advice.clause == .availability)

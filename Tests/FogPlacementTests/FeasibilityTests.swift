@@ -101,11 +101,20 @@ struct Breaker: CustomTestStringConvertible, Sendable {
         Breaker(.requires, .never, "program of another machine") {
             $0.constraints.requires = [.machine(["aarch64"], input: "solve")]; _ = ($1, $2)
         },
+        Breaker(.submitter, .never, "denied") {
+            ($0.submitter, $1.allowance.submitters) = ("anna", SubmitterRule(deny: ["anna"])); _ = $2
+        },
+        Breaker(.submitter, .never, "not among those allowed") {
+            $1.allowance.submitters = SubmitterRule(allow: ["somebody"]); _ = ($0, $2)
+        },
         Breaker(.trustedOwner, .never, "secrets") {
             $0.constraints.secretsOf = "somebody"; _ = ($1, $2)
         },
         Breaker(.requires, .never, "volume") {
             $0.constraints.requires = [.volume("genomes")]; _ = ($1, $2)
+        },
+        Breaker(.requires, .never, "protocol") {
+            $0.constraints.requires = [.protocolVersion(2, for: "images")]; _ = ($1, $2)
         },
         Breaker(.requires, .never, "label") {
             $0.constraints.requires = [.label("studio")]; _ = ($1, $2)
@@ -162,9 +171,9 @@ struct Breaker: CustomTestStringConvertible, Sendable {
     /// Two that cannot both be said: one clause twice, or what the second undoes of the first.
     static func compatible(_ first: Breaker, _ second: Breaker) -> Bool {
         let clauses = Set([first.clause, second.clause])
-        // A closed allowance says nothing of caps.
+        // A closed allowance says nothing of caps, and one that is another's nothing of submitters.
         let caps = [first, second].contains {
-            $0.testDescription.hasSuffix("cap") || $0.testDescription.hasSuffix("ceiling")
+            $0.clause == .submitter || $0.testDescription.hasSuffix("cap") || $0.testDescription.hasSuffix("ceiling")
         }
         return clauses.count == 2 && !(clauses.contains(.allowance) && caps)
     }

@@ -120,7 +120,7 @@ struct LauncherTests {
         var template = TemplatePlan()
         template.hostID = 61_999
         template.mounts = try RootTree.mounts(profile)
-        template.rules = RootTree.rules
+        template.rules = RootTree.rules(try Fixture.profile())
         if filter { template.filter = try FilterCompiler.compile(profile).bytes }
         var launch = LaunchPlan()
         launch.arguments = ["/bin/sh", "-c", script]

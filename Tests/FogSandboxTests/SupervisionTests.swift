@@ -11,8 +11,8 @@ struct SupervisionTests {
     @Test("SIGTERM at the wall limit, SIGKILL after the grace, the launcher after that")
     func escalates() {
         var supervision = Supervision(wallLimit: 10 * Self.second, grace: 2 * Self.second, now: 0)
-        #expect(supervision.next == Supervision.folderInterval)
-        #expect(supervision.tick(Supervision.folderInterval) == [.measureFolder])
+        #expect(supervision.next == Supervision.lookInterval)
+        #expect(supervision.tick(Supervision.lookInterval) == [.look])
         #expect(supervision.tick(10 * Self.second) == [.order(.terminate)])
         #expect(supervision.cause == .timeout)
         #expect(supervision.next == 12 * Self.second)
@@ -30,7 +30,7 @@ struct SupervisionTests {
         #expect(supervision.next == nil)
         #expect(supervision.tick(100 * Self.second) == [])
         supervision.thaw(100 * Self.second)
-        #expect(supervision.tick(105 * Self.second) == [.measureFolder])
+        #expect(supervision.tick(105 * Self.second) == [.look])
         #expect(supervision.tick(106 * Self.second) == [.order(.terminate)])
     }
 

@@ -160,6 +160,8 @@ struct KeepingTests {
         "Names of inputs that leave the work folder are refused",
         arguments: [
             "", "/etc/passwd", "../x", "a/../../x", "a//b", "a/./b", "a\u{0}b", "a\nb", ".checkpoint/x",
+            // A slash that no look at characters finds.
+            "../\u{301}x", "/\u{301}x", "a/../\u{200d}x", "a/\u{fe0f}b",
             String(repeating: "a/", count: 40) + "x", String(repeating: "x", count: 300),
         ])
     func badNames(name: String) { #expect(InputName.mistake(in: name) != nil) }

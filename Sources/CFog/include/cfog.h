@@ -39,6 +39,9 @@ enum fog_mount_kind {
     FOG_MOUNT_HOST_PROC = 8,  // the host's /proc, to be covered: without one in sight the kernel refuses a new one
     FOG_MOUNT_SECRET = 10,    // as text, for its owner alone to read
     FOG_MOUNT_WRITABLE = 9,   // bind of a host folder, writable, no devices, no set-user-id
+    FOG_MOUNT_TERMINALS = 11, // an instance of devpts of its own: pseudo-terminals that nobody outside holds
+    FOG_MOUNT_MASK = 12,      // `source`, of the root being built, over target; nothing where there is no target
+    FOG_MOUNT_FIXED = 13,     // target itself, read-only from now on
 };
 
 // Targets are relative to the root that is being built. A descriptor >= 0 is a detached mount (open_tree) and wins over
@@ -68,7 +71,7 @@ struct fog_template {
 
 struct fog_launch {
     uint32_t sequence, inside_id, outside_id;
-    int32_t isolated, landlock, niceness, socket;
+    int32_t isolated, landlock, niceness, idle, socket;
     int32_t standard[3];  // become descriptors 0, 1, 2
     int32_t mount_count, limit_count, rule_count, processor_count;
     const struct fog_mount *mounts;
@@ -124,6 +127,8 @@ int fog_pipe(int pair[2]);
 int fog_close_from(unsigned first);
 int fog_die_with_parent(void);
 int fog_landlock_abi(void);
+// Moves the calling thread into a network namespace: 0, or -1 with errno.
+int fog_enter_network(int space);
 // A detached copy of the mount at `path` (open_tree), recursive, read-only or writable, nosuid, nodev; -1 with errno.
 int fog_detached_mount(const char *path, int read_only);
 int fog_memory_file(const char *name);
@@ -141,3 +146,20 @@ int64_t fog_boot_nanoseconds(void);
 // How many bytes the names of an open file's extended attributes take; below 0 where there are none to be had.
 int64_t fog_attribute_bytes(int descriptor);
 int fog_wait_status(pid_t pid, int *status, int no_hang);
+
+// --- sensors.c: what tells the worker that somebody is at the machine, or that it was plugged in ---
+
+// Whether a folder is of the kernel's /proc: 1, 0, -1 and errno.
+int fog_is_proc(const char *path);
+// Like fog_epoll_add, for what is urgent (EPOLLPRI), as the kernel's pressure triggers are.
+int fog_epoll_add_urgent(int epoll, int descriptor, uint64_t token);
+// An inotify descriptor, not blocking.
+int fog_watch(void);
+// Names that come, go or change their mode in the folder. A number for fog_watch_end, or -1 and errno.
+int fog_watch_folder(int watch, const char *path);
+int fog_watch_end(int watch, int number);
+void fog_watch_drain(int watch);
+// The kernel's messages on devices (NETLINK_KOBJECT_UEVENT), not blocking. -1 and errno.
+int fog_uevents(void);
+// One message; 0 for one that is not the kernel's, -1 and errno (EAGAIN: no more).
+ssize_t fog_uevent(int socket, void *buffer, size_t capacity);

@@ -3,7 +3,7 @@ package import FogJobs
 
 /// `POST /v1/join` answers with it: 201 when the key is in, 202 while it waits for an admin.
 package struct JoinedBody: Hashable, Sendable, Codable {
-    package enum State: String, Sendable, Codable { case active, pending }
+    package enum State: String, Sendable, Codable, CaseIterable { case active, pending }
 
     package var key: PublicKey
     package var name: String
@@ -49,19 +49,21 @@ package struct InvitationBody: Hashable, Sendable, Codable {
     package var usesLeft: Int
     package var owner: AccountID?
     package var credits: Credits
+    /// Whether who joins waits for an admin: by this invitation's word, or because the coordinator asks it of everybody.
     package var approve: Bool
     package var by: KeyID
     package var createdAt: Timestamp
     package var expiresAt: Timestamp
 
-    package init(_ invitation: Invitation) {
+    /// - Parameter approvesAll: the coordinator wants an approval whatever the invitation says.
+    package init(_ invitation: Invitation, approvesAll: Bool) {
         id = invitation.id
         roles = invitation.roles.sorted()
         uses = invitation.uses
         usesLeft = invitation.usesLeft
         owner = invitation.owner
         credits = invitation.credits
-        approve = invitation.needsApproval
+        approve = invitation.needsApproval || approvesAll
         by = invitation.inviter.id
         createdAt = invitation.createdAt
         expiresAt = invitation.expiresAt
@@ -77,7 +79,7 @@ package struct InvitationBody: Hashable, Sendable, Codable {
 
 /// A key that waits for an admin's approval, or was refused it.
 package struct ApplicantBody: Hashable, Sendable, Codable {
-    package enum State: String, Sendable, Codable { case pending, refused }
+    package enum State: String, Sendable, Codable, CaseIterable { case pending, refused }
 
     package var key: PublicKey
     package var keyID: KeyID
@@ -111,8 +113,8 @@ package struct EnrolmentListBody: Hashable, Sendable, Codable {
     package var invitations: [InvitationBody]
     package var applicants: [ApplicantBody]
 
-    package init(invitations: [Invitation], applicants: [Applicant]) {
-        self.invitations = invitations.map(InvitationBody.init)
+    package init(invitations: [Invitation], applicants: [Applicant], approvesAll: Bool) {
+        self.invitations = invitations.map { InvitationBody($0, approvesAll: approvesAll) }
         self.applicants = applicants.map(ApplicantBody.init)
     }
 }
@@ -130,7 +132,7 @@ package struct WithdrawnBody: Hashable, Sendable, Codable {
 
 /// A key that is in, or was.
 package struct IdentityBody: Hashable, Sendable, Codable {
-    package enum State: String, Sendable, Codable { case active, suspended, revoked }
+    package enum State: String, Sendable, Codable, CaseIterable { case active, suspended, revoked }
 
     package var key: PublicKey
     package var keyID: KeyID

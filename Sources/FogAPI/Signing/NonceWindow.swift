@@ -6,10 +6,10 @@ internal import Synchronization
 /// Exact: no filter, no guess. Bounded: when a key, or all keys together, have used up their room, a request is refused
 /// with `too_many_requests`, never forgotten.
 ///
-/// Nothing is written to disk. A request signed before this process started is refused with `signed_before_start`, and
+/// No nonce is written to disk. A request signed before this process started is refused with `signed_before_start`, and
 /// its sender signs it again, so what an earlier process accepted cannot come back. What remains is a request that was
-/// signed with a clock ahead of ours and accepted just before a restart: whoever keeps ``admittedThrough`` over
-/// restarts and gives it back as `admittedBefore` closes that too.
+/// signed with a clock ahead of ours and accepted just before a restart: before one is admitted, a mark beyond its time
+/// is kept, which the next process gets as `admittedBefore`. Clocks that agree never cause a mark.
 package final class NonceWindow: Sendable {
     /// How many live nonces are kept; a nonce takes about 50 bytes.
     package struct Capacity: Sendable {
@@ -25,12 +25,22 @@ package final class NonceWindow: Sendable {
         package static let standard = Capacity(perKey: 1 << 17, total: 1 << 20)
     }
 
+    /// Writes a mark so that it outlives the process; false when it could not.
+    package typealias Keeper = @Sendable (_ mark: Timestamp) -> Bool
+
+    /// How far beyond a request's time its mark lies, so that a clock that is ahead causes one write in so long; but never
+    /// further ahead of ours than the furthest that is admitted, or nobody could sign for the next process.
+    private static let markAhead = TimeSpan.seconds(10)
+
     /// Nonces are dropped in groups that expire together, so that forgetting costs nothing per nonce.
     private static let groupsPerLifetime: Int64 = 8
 
     private let capacity: Capacity
     private let groupSpan: Int64
     private let state: Mutex<State>
+    private let keep: Keeper?
+    /// The mark that was kept last.
+    private let kept: Mutex<Timestamp>
     /// The first second whose signatures are accepted.
     package let opensAt: Timestamp
 
@@ -38,11 +48,14 @@ package final class NonceWindow: Sendable {
     ///   - start: when this process began, by the clock that requests are judged with.
     ///   - admittedBefore: ``admittedThrough`` of the process before.
     ///   - lifetime: the longest that a signature is good for.
+    ///   - keep: keeps marks; nil where nothing outlives the process.
     package init(
         start: Timestamp, admittedBefore: Timestamp = .zero,
         lifetime: TimeSpan = RequestVerifier.Limits.direct.lifetime,
-        capacity: Capacity = .standard
+        capacity: Capacity = .standard, keep: Keeper? = nil
     ) {
+        self.keep = keep
+        kept = Mutex(admittedBefore)
         self.capacity = capacity
         groupSpan = max(1, lifetime.milliseconds / 1000 / Self.groupsPerLifetime)
         // `created` counts whole seconds. A second in which two processes lived belongs to the first.
@@ -66,6 +79,11 @@ package final class NonceWindow: Sendable {
                 "signed_before_start", "the request was signed before the coordinator started; sign it again",
                 serverTime: max(now, opensAt))
         }
+        guard outlives(signature.created, at: now) else {
+            return SignatureRefusal(
+                "clock_skew", "your clock is ahead of the coordinator's, which cannot note by how much; sign it again",
+                serverTime: now)
+        }
         let nonce = Nonce(signature.nonce)
         let group = signature.expires.seconds / groupSpan
         return state.withLock { state in
@@ -76,6 +94,19 @@ package final class NonceWindow: Sendable {
             }
             return state.insert(
                 nonce, of: signature.keyID, group: group, capacity: capacity, through: signature.created)
+        }
+    }
+
+    /// Whether a mark says that requests of this time were admitted. One that is not ahead of our clock needs none.
+    private func outlives(_ created: Timestamp, at now: Timestamp) -> Bool {
+        guard let keep, created > now else { return true }
+        return kept.withLock { kept in
+            if created <= kept { return true }
+            let furthest = max(created, now + RequestVerifier.Limits.direct.skewAhead)
+            let mark = min(created + Self.markAhead, furthest)
+            guard keep(mark) else { return false }
+            kept = mark
+            return true
         }
     }
 }

@@ -114,7 +114,14 @@ package struct ServiceUnit: Sendable {
             "OOMPolicy=continue",
         ]
         if isSystem {
-            lines += ["ProtectSystem=strict", "PrivateTmp=yes", "ProtectKernelModules=yes", "KeyringMode=private"]
+            lines += [
+                "ProtectSystem=strict", "PrivateTmp=yes", "ProtectKernelModules=yes", "RemoveIPC=yes",
+                "KeyringMode=private",
+            ]
+        }
+        if case .system(let user) = manager, user != "root" {
+            // A new user namespace has all capabilities inside, whatever the bounding set (user_namespaces(7)).
+            lines += ["CapabilityBoundingSet=", "AmbientCapabilities="]
         }
         return lines.map { $0 + "\n" }.joined()
     }

@@ -44,6 +44,21 @@ package enum Human {
         return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
     }
 
+    /// A temperature or a share, to one decimal: `41`, `61.5`.
+    package static func degrees(_ value: Double) -> String {
+        guard value.isFinite, value.magnitude < 1e9 else { return "?" }
+        let tenths = Int((value * 10).rounded())
+        return tenths % 10 == 0 ? "\(tenths / 10)" : "\(Double(tenths) / 10)"
+    }
+
+    /// The time as a clock on the wall has it: `2027-03-01 22:10:05 (UTC+1:00)`.
+    package static func clock(_ time: Timestamp, offsetSeconds: Int) -> String {
+        let local = (time + .seconds(Int64(offsetSeconds))).plain.dropLast().split(separator: "T")
+        let minutes = abs(offsetSeconds) / 60 % 60
+        let offset = "\(offsetSeconds < 0 ? "-" : "+")\(abs(offsetSeconds) / 3600):\(minutes < 10 ? "0" : "")\(minutes)"
+        return local.joined(separator: " ") + " (UTC\(offset))"
+    }
+
     /// `12m` of `2h`, or nothing for work that has not begun.
     package static func ran(from start: Timestamp?, to end: Timestamp?, at now: Timestamp) -> String {
         guard let start else { return "" }

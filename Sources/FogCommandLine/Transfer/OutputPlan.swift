@@ -104,6 +104,7 @@ package struct OutputPlan: Hashable, Sendable {
 
     /// The plain names that an output's name consists of.
     static func components(of name: String) throws -> [String] {
+        guard !name.hidesSlash else { throw unsafe(name, "has a combining mark behind a slash") }
         let parts = name.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard parts.count <= maxDepth else { throw unsafe(name, "lies deeper than \(maxDepth) folders") }
         for part in parts {

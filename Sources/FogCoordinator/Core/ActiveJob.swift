@@ -51,6 +51,8 @@ package struct ActiveStep: Sendable {
     package let spec: StepSpec
     /// What a node must have: the manifest's word and what its inputs ask for.
     package let requires: [Requirement]
+    /// The oldest protocol whose workers understand its leases.
+    package let protocolNeeded: Int
     /// Tasks that have a row and may be granted now, oldest first. An entry whose task is not ready any more is
     /// skipped when it is met.
     package var readyAgain: [UInt32] = []
@@ -66,6 +68,9 @@ package struct ActiveStep: Sendable {
         self.ordinal = ordinal
         self.spec = spec
         requires = spec.requires + spec.derivedRequirements(files: files)
+        protocolNeeded = requires.reduce(1) {
+            if case .protocolVersion(let needed, _) = $1 { max($0, needed) } else { $0 }
+        }
     }
 }
 

@@ -8,6 +8,8 @@ package struct ActiveNode: Sendable {
     package var row: NodeRow
     package var liveness: Liveness = .offline
     package var allowance: Allowance?
+    /// The state of the allowance that the history knows, and since when by the boot clock.
+    package var noted: (state: Allowance.State, at: TimeSpan)?
     package var incarnation = ""
     /// By the boot clock.
     package var lastHeard: TimeSpan = .zero
@@ -62,6 +64,7 @@ package struct ActiveNode: Sendable {
         case .live: break
         }
         if let until = row.probationUntil, until > now { return "on probation until \(until.plain) after host faults" }
+        if let allowance, allowance.state != .open { return "\(allowance.state.rawValue): \(allowance.reason)" }
         return nil
     }
 }

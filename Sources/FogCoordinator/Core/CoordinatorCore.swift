@@ -46,6 +46,9 @@ package struct CoordinatorCore: Sendable {
     var nextShareSave: TimeSpan = .zero
     /// Nodes that may have a plan.
     var plannedNodes: Set<NodeID> = []
+    /// Steps that got nothing in a round that left machines free.
+    var stepsAside: Set<ShapeKey> = []
+    var placementRounds = 0
     /// The boot clock at the last tick, to notice the coordinator's own pauses.
     package var lastTick: TimeSpan
     /// Submits of late by account and idempotency key: catches two that come at the same time.

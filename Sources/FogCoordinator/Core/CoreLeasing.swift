@@ -90,6 +90,10 @@ extension CoordinatorCore {
         // A plan may be older than the operator's word on the node.
         let isOwn = node.row.owner == job.record.account
         guard job.steps[step].spec.secrets.isEmpty || node.row.trusted || isOwn else { throw .parallel }
+        // A worker that leaves out what it does not know would run something else under the task's name.
+        guard job.steps[step].protocolNeeded <= node.row.report.protocolVersion else { throw .parallel }
+        // Nor does it know the newest word of the node's owner.
+        if let rule = node.allowance?.submitters, !rule.takes(submitterName(of: job.record)) { throw .parallel }
         let isNew = job.tasks[number] == nil
         var task =
             job.tasks[number]

@@ -21,6 +21,7 @@ extension CoordinatorCore {
         node.row.report = hello.report
         node.row.lastSeen = now.wall
         node.allowance = hello.allowance
+        node.noted = (hello.allowance.state, now.boot)
         node.incarnation = hello.incarnation
         node.lastHeard = now.boot
         node.liveness = .live
@@ -134,12 +135,30 @@ extension CoordinatorCore {
             if nodes[id]?.allowance?.state != allowance.state { placementWanted = true }
             nodes[id]?.allowance = allowance
         }
+        noteAllowance(allowance, of: id, at: now)
         if nodes[id]?.liveness == .suspect {
             nodes[id]?.liveness = .live
             note("node_recovered", at: now, node: id)
             placementWanted = true
         }
     }
+
+    /// The history of a node says how far its owner lent it. A worker that says something else all the time is told of
+    /// once in a while.
+    private mutating func noteAllowance(_ allowance: Allowance, of id: NodeID, at now: Moment) {
+        guard let noted = nodes[id]?.noted else {
+            nodes[id]?.noted = (allowance.state, now.boot)
+            return
+        }
+        guard noted.state != allowance.state, now.boot - noted.at >= Self.allowancePace else { return }
+        nodes[id]?.noted = (allowance.state, now.boot)
+        note(
+            "node_allowance", at: now, node: id,
+            detail: ["state": allowance.state.rawValue, "reason": String(allowance.reason.prefix(200))])
+    }
+
+    /// Between two notes of one node's allowance.
+    static let allowancePace = TimeSpan.seconds(10)
 
     /// Notes what a worker says of one attempt, in memory only: it reaches the disk with the next change.
     private mutating func progress(

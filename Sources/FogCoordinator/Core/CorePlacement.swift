@@ -20,8 +20,37 @@ extension CoordinatorCore {
         }
         let outcome = Placement.place(problem, clock: clock)
         placementMemory = outcome.memory
+        setAside(after: outcome, of: problem)
         for assignment in outcome.assignments { plan(assignment, in: problem) }
         return nodesWithPlans()
+    }
+
+    /// Remembers which steps got nothing though machines were free: they wait for others, and must not use up what
+    /// their account may place meanwhile. Now and then all of it is forgotten, so that no step is left out for long
+    /// where more are set aside than a round looks at.
+    private mutating func setAside(after outcome: PlacementOutcome, of problem: PlacementProblem) {
+        placementRounds += 1
+        if placementRounds.isMultiple(of: Self.roundsAside) { stepsAside = [] }
+        let served = Set(outcome.assignments.map(\.shape))
+        let taken = outcome.assignments.reduce(0) { $0 + $1.tasks.count }
+        let isFree = Self.freeSlots(of: problem.nodes) > taken
+        for (index, shape) in problem.shapes.enumerated() {
+            guard let job = jobs[shape.id.job],
+                let step = job.spec.steps.firstIndex(where: { $0.name == shape.id.step })
+            else { continue }
+            let key = ShapeKey(job: shape.id.job, step: step)
+            if served.contains(index) {
+                stepsAside.remove(key)
+            } else if isFree {
+                stepsAside.insert(key)
+            }
+        }
+    }
+
+    private static let roundsAside = 64
+
+    private static func freeSlots(of nodes: [NodeRecord]) -> Int {
+        nodes.reduce(0) { $0 + ($1.state == .ready && $1.allowance.state == .open ? $1.free.slots : 0) }
     }
 
     private func nodesWithPlans() -> [NodeID] {
@@ -63,25 +92,32 @@ extension CoordinatorCore {
     /// What waits, in the queue's order, and every node as placement may see it.
     package func placementProblem(at now: Moment) -> PlacementProblem {
         let records = nodes.keys.sorted().compactMap { nodes[$0].map { nodeRecord($0, at: now) } }
-        let free = records.reduce(0) { $0 + ($1.state == .ready && $1.allowance.state == .open ? $1.free.slots : 0) }
+        let free = max(Self.freeSlots(of: records), 1)
         var shapes: [TaskShape] = []
         var waiting: [WaitingRange] = []
         let planned = plannedCounts()
         let queue = queueOrder(at: now)
-        let wanted = queue.map { entry in entry.steps.reduce(0) { $0 + $1.count } }
-        let shares = FairShare.shares(wanted: wanted, free: max(free, 1))
+        let wanted = queue.map { entry in
+            entry.steps.reduce(0) { $0 + (stepsAside.contains($1.key) ? 0 : $1.count) }
+        }
+        let shares = FairShare.shares(wanted: wanted, free: free)
+        var aside = 0
         for (entry, share) in zip(queue, shares) {
             var left = share
-            for step in entry.steps where left > 0 && shapes.count < rules.shapesPerRound {
+            for step in entry.steps where shapes.count < rules.shapesPerRound {
+                // What was set aside is tried in its turn and takes nothing of the share.
+                let isAside = stepsAside.contains(step.key)
+                if isAside ? aside >= rules.shapesPerRound / 2 : left <= 0 { continue }
                 guard let job = jobs[step.job] else { continue }
-                let taken = planned[ShapeKey(job: step.job, step: step.step)] ?? 0
-                let ranges = waitingRanges(of: job, step: step.step, skipping: taken, limit: left)
+                let taken = planned[step.key] ?? 0
+                let ranges = waitingRanges(of: job, step: step.step, skipping: taken, limit: isAside ? free : left)
                 guard !ranges.isEmpty else { continue }
+                aside += isAside ? 1 : 0
                 shapes.append(shape(of: job, step: step.step, planned: taken, at: now))
                 for range in ranges {
                     waiting.append(
                         WaitingRange(shape: shapes.count - 1, tasks: range, avoiding: avoidance(of: range, in: job)))
-                    left -= range.count
+                    left -= isAside ? 0 : range.count
                 }
             }
         }
@@ -117,6 +153,8 @@ extension CoordinatorCore {
         let count: Int
         let rank: Double
         let since: Timestamp
+
+        var key: ShapeKey { ShapeKey(job: job, step: step) }
     }
 
     /// Accounts by what they used of late, and each one's steps by rank, then age.
@@ -181,12 +219,15 @@ extension CoordinatorCore {
                 maxLatency: wishes.maxLatency,
                 maxPrice: wishes.maxPrice, minTrust: wishes.minTrust, exclude: wishes.exclude,
                 secretsOf: spec.secrets.isEmpty ? nil : owners[job.record.account] ?? job.record.account.description),
-            sla: job.spec.sla, submitter: owners[job.record.account] ?? job.record.account.description,
+            sla: job.spec.sla, submitter: submitterName(of: job.record),
             priority: FairShare.rank(
                 priority: job.record.priority, waited: now.wall - job.record.submittedAt, agingStep: rules.agingStep),
             strategy: Strategy(rawValue: wishes.strategy ?? rules.strategy) ?? .standard,
             maxParallelLeft: spec.maxParallel.map { max(0, $0 - job.steps[step].out - planned) })
     }
+
+    /// The name of the account behind a job, as the owners of nodes write it.
+    func submitterName(of job: JobRecord) -> String { owners[job.account] ?? job.account.description }
 
     /// A node as placement sees it. What it may take ahead of time counts as free, as deep as its queue may be.
     package func nodeRecord(_ node: ActiveNode, at now: Moment) -> NodeRecord {

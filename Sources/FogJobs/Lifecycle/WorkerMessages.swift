@@ -167,7 +167,7 @@ package struct CompletionRequest: Hashable, Sendable, Codable {
 
 /// What became of one report.
 package struct CompletionVerdict: Hashable, Sendable, Codable {
-    package enum Verdict: String, Sendable, Codable {
+    package enum Verdict: String, Sendable, Codable, CaseIterable {
         /// Taken; the result is durable.
         case accepted
         /// It had been taken before.

@@ -90,6 +90,25 @@ package struct FileTable: Hashable, Sendable {
                     "bad_file_table", "`\(clipped(entry.path))` in `\(clipped(source))` stands twice or has no size")
             }
         }
+        try checkParents(source, entries, seen)
+    }
+
+    /// A file holds no other.
+    private static func checkParents(_ source: String, _ entries: [Entry], _ names: Set<String>) throws(JobsFailure) {
+        var folders: Set<Substring> = []
+        for entry in entries {
+            var parent = entry.path[...]
+            while let slash = parent.lastIndex(of: "/") {
+                parent = parent[..<slash]
+                guard folders.insert(parent).inserted else { break }
+                guard !names.contains(String(parent)) else {
+                    throw JobsFailure(
+                        "bad_file_table",
+                        "`\(clipped(entry.path))` in `\(clipped(source))` lies behind a file, `\(clipped(String(parent)))`"
+                    )
+                }
+            }
+        }
     }
 
     /// Sorted by path; nil for a source that was not uploaded. An empty list is an empty directory.

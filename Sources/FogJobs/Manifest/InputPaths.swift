@@ -83,6 +83,7 @@ enum WorkPath {
             }
             before = byte
         }
+        if path.hidesSlash { return "has a combining mark behind a slash" }
         return length > ManifestLimits.maxPathBytes ? "is longer than \(ManifestLimits.maxPathBytes) bytes" : nil
     }
 

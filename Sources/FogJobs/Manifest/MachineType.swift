@@ -71,7 +71,13 @@ extension StepSpec {
         }
         let named = requires.contains { if case .architecture = $0 { true } else { false } }
         let machine = named || !files.hasMachines ? nil : machineRequirement(files)
-        return volumes.sorted().map { .volume($0) } + (machine.map { [$0] } ?? [])
+        return volumes.sorted().map { .volume($0) } + (machine.map { [$0] } ?? []) + protocolRequirement
+    }
+
+    /// Keys of a lease that a worker of protocol 1 does not know and would silently leave out.
+    private var protocolRequirement: [Requirement] {
+        let keys = (image == .host ? [] : ["images"]) + (secrets.isEmpty ? [] : ["secrets"])
+        return keys.isEmpty ? [] : [.protocolVersion(2, for: keys.joined(separator: " and "))]
     }
 
     private func machineRequirement(_ files: FileTable) -> Requirement? {

@@ -138,7 +138,14 @@ package struct Advice: Hashable, Sendable, Codable {
         case .availability:
             let stay = TimeSpan(milliseconds: max(0, node.availability?.milliseconds ?? 0)).brief
             return without("with a time of at most \(stay) (wanted \(shape.demand.time)), or sla B,", stay)
-        case .requires: return without("without requires `\(wishes.requires[requirement].text)`")
+        case .requires:
+            if case .protocolVersion = wishes.requires[requirement] {
+                return Advice(
+                    text:
+                        "upgrade fog on node \(node.name): with \(wishes.requires[requirement].text) it \(fits)\(others)",
+                    clause: clause, node: node.id)
+            }
+            return without("without requires `\(wishes.requires[requirement].text)`")
         case .region:
             let region = node.report.region
             return region.isEmpty ? without("without a region") : instead("region", region, wishes.region ?? "")

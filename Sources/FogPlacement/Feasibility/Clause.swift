@@ -6,6 +6,8 @@ package enum Clause: String, Hashable, Sendable, Codable, CaseIterable, Comparab
     case nodeState = "node_state"
     /// The machine's owner does not want work now.
     case allowance
+    /// The machine's owner does not take the submitter's work.
+    case submitter
     case profile
     case cpu, memory, disk, gpu
     /// As many tasks as the node takes at once.
@@ -38,26 +40,27 @@ package enum Clause: String, Hashable, Sendable, Codable, CaseIterable, Comparab
         switch self {
         case .nodeState: 0
         case .allowance: 1
-        case .profile: 2
-        case .cpu: 3
-        case .memory: 4
-        case .disk: 5
-        case .gpu: 6
-        case .slots: 7
-        case .requires: 8
-        case .region: 9
-        case .latency: 10
-        case .price: 11
-        case .trust: 12
-        case .exclude: 13
-        case .trustedOwner: 14
-        case .sealed: 15
-        case .availability: 16
-        case .triedBefore: 17
-        case .ownerHasCopy: 18
-        case .needsMoreOwners: 19
-        case .maxParallel: 20
-        case .noNodes: 21
+        case .submitter: 2
+        case .profile: 3
+        case .cpu: 4
+        case .memory: 5
+        case .disk: 6
+        case .gpu: 7
+        case .slots: 8
+        case .requires: 9
+        case .region: 10
+        case .latency: 11
+        case .price: 12
+        case .trust: 13
+        case .exclude: 14
+        case .trustedOwner: 15
+        case .sealed: 16
+        case .availability: 17
+        case .triedBefore: 18
+        case .ownerHasCopy: 19
+        case .needsMoreOwners: 20
+        case .maxParallel: 21
+        case .noNodes: 22
         }
     }
 
@@ -91,7 +94,7 @@ package struct FailedCheck: Hashable, Sendable, Codable {
     /// One clause of a sentence: `memory 2GiB, wanted 4GiB`.
     package var text: String {
         switch clause {
-        case .nodeState, .allowance, .exclude, .trustedOwner, .sealed, .triedBefore, .ownerHasCopy: found
+        case .nodeState, .allowance, .submitter, .exclude, .trustedOwner, .sealed, .triedBefore, .ownerHasCopy: found
         case .requires: "\(found), wanted \(wanted)"
         case .needsMoreOwners: "owners: has \(found), needs \(wanted)"
         case .maxParallel, .noNodes: found

@@ -13,6 +13,8 @@ extension Feasibility {
         switch clause {
         case .nodeState: return failed(stateWords(node.state, now: now), NodeState.ready.word)
         case .allowance: return failed(allowanceWords(node.allowance, now: now), "open")
+        case .submitter:
+            return failed("its owner does not take work of \(shape.submitter ?? "the submitter")", "an owner who does")
         case .profile: return failed(profileWords(constraints.profile, node), constraints.profile)
         case .cpu, .memory, .disk, .gpu:
             return failed(
@@ -62,6 +64,7 @@ extension Feasibility {
         switch clause {
         case .nodeState: "not ready"
         case .allowance: "closed by the owner"
+        case .submitter: "closed to the submitter by the owner"
         case .slots: "no free slot"
         case .requires: "missing requirement"
         case .trust: "reputation"
@@ -144,6 +147,7 @@ extension Feasibility {
         case .volume:
             return node.report.volumes.isEmpty
                 ? "no volumes" : "volumes \(node.report.volumes.joined(separator: ", "))"
+        case .protocolVersion: return "node \(node.name) speaks protocol \(node.report.protocolVersion)"
         case .label:
             return node.report.labels.isEmpty
                 ? "no labels" : "labels \(node.report.labels.sorted().joined(separator: ", "))"

@@ -57,6 +57,7 @@ package enum Feasibility {
         let node = site.node, constraints = shape.constraints
         if node.state != .ready { found(.nodeState, .notNow, 0) }
         if node.allowance.state != .open { found(.allowance, .notNow, 0) }
+        if let rule = node.allowance.submitters, !rule.takes(shape.submitter ?? "") { found(.submitter, .never, 0) }
         if !node.report.profiles.contains(constraints.profile) {
             found(.profile, .never, 0)
         } else if let ceiling = node.allowance.profileCeiling, !ceiling.contains(constraints.profile) {

@@ -4,8 +4,8 @@ import Synchronization
 
 /// The control group of one slot, in which its launcher and every task of it live. Limits are rewritten per task:
 /// making a group for each task costs a third of the launch rate.
-final class CgroupSlot: Sendable {
-    enum Freezer: Sendable { case v2, v1 }
+package final class CgroupSlot: Sendable {
+    package enum Freezer: Sendable { case v2, v1 }
 
     struct Places: Sendable {
         /// Controller to folder.
@@ -14,10 +14,14 @@ final class CgroupSlot: Sendable {
         var v2Controllers: Set<String> = []
     }
 
-    struct Limits: Hashable, Sendable {
-        var memory: Int64
-        var millicores: Int64
-        var pids: Int64
+    package struct Limits: Hashable, Sendable {
+        package var memory: Int64
+        package var millicores: Int64
+        package var pids: Int64
+
+        package init(memory: Int64, millicores: Int64, pids: Int64) {
+            (self.memory, self.millicores, self.pids) = (memory, millicores, pids)
+        }
     }
 
     /// Counters before a task, to be subtracted after it.
@@ -44,7 +48,13 @@ final class CgroupSlot: Sendable {
     // Open for the life of the slot; -1 where the file is missing.
     private let memoryLimit, swapLimit, pidsLimit, cpuLimit: Int32
     private let cpuUsage, memoryUsage, memoryPeak, memoryEvents: Int32
-    private let applied = Mutex<Limits?>(nil)
+    private let applied = Mutex(Applied())
+
+    private struct Applied {
+        var limits: Limits?
+        /// The processor quota is off for a moment.
+        var isLifted = false
+    }
 
     private static let cpuPeriodMicroseconds: Int64 = 100_000
 
@@ -88,7 +98,7 @@ final class CgroupSlot: Sendable {
     var limitsProcesses: Bool { pidsLimit >= 0 }
 
     /// Puts a launcher into the group; its tasks are born there.
-    func add(_ pid: pid_t) throws(SandboxFailure) {
+    package func add(_ pid: pid_t) throws(SandboxFailure) {
         for folder in folders {
             let error = Files.write(folder + "/cgroup.procs", String(pid))
             guard error == 0 else {
@@ -98,14 +108,14 @@ final class CgroupSlot: Sendable {
     }
 
     /// Writes what differs from the task before.
-    func apply(_ limits: Limits) throws(SandboxFailure) {
-        let before = applied.withLock { $0 }
-        guard before != limits else { return }
+    package func apply(_ limits: Limits) throws(SandboxFailure) {
+        let (before, wasLifted) = applied.withLock { ($0.limits, $0.isLifted) }
+        guard before != limits || wasLifted else { return }
         if before?.memory != limits.memory { try applyMemory(limits.memory) }
         // The launcher and the task's init count as well.
         if before?.pids != limits.pids { try put(pidsLimit, String(limits.pids + 2), "processes") }
-        if before?.millicores != limits.millicores { try applyCPU(limits.millicores) }
-        applied.withLock { $0 = limits }
+        if before?.millicores != limits.millicores || wasLifted { try applyCPU(limits.millicores) }
+        applied.withLock { $0 = Applied(limits: limits) }
     }
 
     /// Changes the running task's share of processor time.
@@ -113,7 +123,21 @@ final class CgroupSlot: Sendable {
         // The kernel refuses a quota below 1 ms a period.
         let quota = max(1000, millicores * Self.cpuPeriodMicroseconds / 1000)
         try put(cpuLimit, cpuV2 ? "\(quota) \(Self.cpuPeriodMicroseconds)" : String(quota), "cpu")
-        applied.withLock { $0?.millicores = millicores }
+        applied.withLock { applied in
+            applied.limits?.millicores = millicores
+            applied.isLifted = false
+        }
+    }
+
+    /// Takes the processor quota away for a moment, or puts it back. A group that has used its quota up could neither
+    /// freeze nor die before the next period.
+    func setQuotaLifted(_ isLifted: Bool) {
+        guard isLifted else {
+            if let millicores = applied.withLock({ $0.limits?.millicores }) { try? applyCPU(millicores) }
+            return
+        }
+        applied.withLock { $0.isLifted = true }
+        if cpuLimit >= 0 { _ = Self.write(cpuLimit, cpuV2 ? "max" : "-1") }
     }
 
     private func applyMemory(_ bytes: Int64) throws(SandboxFailure) {
@@ -183,31 +207,44 @@ final class CgroupSlot: Sendable {
     // MARK: - The end
 
     /// Kills whatever is left and removes the groups.
-    func remove() {
-        for folder in folders { Self.clear(folder) }
+    package func remove() { Self.clear(folders) }
+
+    /// Tries so often, in 0.7 s.
+    private static let attempts = 100
+
+    /// Empties and removes groups and those below them. Bounded: what cannot be removed now is swept at the next start.
+    static func clear(_ folders: [String]) {
+        var left = folders
+        for folder in folders { clearBelow(folder) }
+        // The processes of a namespace are gone a moment after their status has come.
+        var pause: UInt32 = 100
+        for _ in 0..<attempts {
+            left.removeAll { rmdir($0) == 0 || errno == ENOENT }
+            guard !left.isEmpty else { return }
+            for folder in left { empty(folder) }
+            usleep(pause)
+            pause = min(2 * pause, 8000)
+        }
     }
 
-    /// Empties and removes a group and those below it. Bounded: what cannot be removed now is swept at the next start.
-    static func clear(_ folder: String) {
-        if let stream = opendir(folder) {
-            let names = Folder.names(stream, max: 10_000)
-            closedir(stream)
-            for name in names {
-                let path = folder + "/" + String(decoding: name, as: UTF8.self)
-                var status = stat()
-                if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { clear(path) }
-            }
+    private static func clearBelow(_ folder: String) {
+        guard let stream = opendir(folder) else { return }
+        let names = Folder.names(stream, max: 10_000)
+        closedir(stream)
+        for name in names {
+            let path = folder + "/" + String(decoding: name, as: UTF8.self)
+            var status = stat()
+            if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { clear([path]) }
         }
-        for _ in 0..<200 {
-            if rmdir(folder) == 0 || errno == ENOENT { return }
-            if Files.write(folder + "/cgroup.kill", "1") != 0 {
-                _ = Files.write(folder + "/freezer.state", "THAWED")
-                for pid in (Files.text(folder + "/cgroup.procs") ?? "").split(separator: "\n").compactMap({ pid_t($0) })
-                where pid != getpid() { kill(pid, SIGKILL) }
-            }
-            _ = Files.write(folder + "/cgroup.freeze", "0")
-            usleep(2000)
+    }
+
+    private static func empty(_ folder: String) {
+        if Files.write(folder + "/cgroup.kill", "1") != 0 {
+            _ = Files.write(folder + "/freezer.state", "THAWED")
+            for pid in (Files.text(folder + "/cgroup.procs") ?? "").split(separator: "\n").compactMap({ pid_t($0) })
+            where pid != getpid() { kill(pid, SIGKILL) }
         }
+        _ = Files.write(folder + "/cgroup.freeze", "0")
     }
 
     // MARK: - Values

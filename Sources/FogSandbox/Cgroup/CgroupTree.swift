@@ -58,7 +58,7 @@ package final class CgroupTree: Sendable {
     }
 
     /// A group for a slot, with its files open.
-    func makeSlot(_ slot: String, freezer: CgroupSlot.Freezer? = nil) throws(SandboxFailure) -> CgroupSlot {
+    package func makeSlot(_ slot: String, freezer: CgroupSlot.Freezer? = nil) throws(SandboxFailure) -> CgroupSlot {
         var folders: [String] = []
         var places = CgroupSlot.Places()
         for (controller, folder) in v1 {
@@ -84,10 +84,22 @@ package final class CgroupTree: Sendable {
     /// Removes the agent's groups; those of slots must be gone.
     package func remove() {
         for folder in v1.values { rmdir(folder) }
-        if let v2 {
-            rmdir(v2 + "/agent")
-            rmdir(v2)
-        }
+        // The leaf still holds the agent itself: the next one sweeps it.
+        if let v2 { rmdir(v2) }
+    }
+
+    // MARK: - Against the rest of the machine
+
+    /// Sets what all tasks together get of the processors beside everybody else, by `cpu.idle` (Linux 5.15) and the
+    /// weights of cgroups(7). False = there is no group that could.
+    func setStanding(_ standing: TaskStanding) -> Bool {
+        let isV2 = v2Controllers.contains("cpu")
+        guard let folder = isV2 ? v2 : v1["cpu"] else { return false }
+        // A group of the idle class has no weight that could be written.
+        let hasClass = Files.write(folder + "/cpu.idle", standing == .idle ? "1" : "0") == 0
+        if standing == .idle && hasClass { return true }
+        let weight = isV2 ? standing.weight : standing.shares
+        return Files.write(folder + (isV2 ? "/cpu.weight" : "/cpu.shares"), weight) == 0
     }
 
     // MARK: - Setting up
@@ -108,8 +120,9 @@ package final class CgroupTree: Sendable {
         guard !wanted.isEmpty else { return .success((path, [])) }
         if Files.write(hierarchy.path + "/cgroup.subtree_control", order) == EBUSY {
             let inside = (Files.text(hierarchy.path + "/cgroup.procs") ?? "").split(separator: "\n")
-            if inside == [Substring(String(getpid()))], mkdir(path + "/agent", 0o755) == 0 {
-                _ = Files.write(path + "/agent/cgroup.procs", "0")
+            // Beside the tree, not in it: what the tasks get less of, the agent must not.
+            if inside == [Substring(String(getpid()))], mkdir(path + "-agent", 0o755) == 0 {
+                _ = Files.write(path + "-agent/cgroup.procs", "0")
                 _ = Files.write(hierarchy.path + "/cgroup.subtree_control", order)
             }
         }
@@ -125,14 +138,16 @@ package final class CgroupTree: Sendable {
             let names = Folder.names(stream, max: 100_000).map { String(decoding: $0, as: UTF8.self) }
             closedir(stream)
             for name in names where name.hasPrefix("fog-") && !isAlive(name) {
-                CgroupSlot.clear(hierarchy.path + "/" + name)
+                CgroupSlot.clear([hierarchy.path + "/" + name])
             }
         }
     }
 
     private static func isAlive(_ name: String) -> Bool {
         let parts = name.split(separator: "-")
-        guard parts.count == 4, let pid = pid_t(parts[1]), let start = UInt64(parts[2]) else { return true }
+        guard (4...5).contains(parts.count), let pid = pid_t(parts[1]), let start = UInt64(parts[2]) else {
+            return true
+        }
         return startTime(of: pid) == start
     }
 
@@ -163,6 +178,32 @@ private enum Libcgroup {
             }
             // libcgroup finds no hierarchy in some containers where the folder is there all the same.
             return mkdir(path, 0o755) == 0 || errno == EEXIST ? nil : "no delegation (\(Files.words(errno)))"
+        }
+    }
+}
+
+/// What tasks get of the processors beside the rest of the machine.
+package enum TaskStanding: Sendable {
+    /// What nobody else wants.
+    case idle
+    /// As everybody else.
+    case ordinary
+    /// Before everybody else: for the moment in which they are to stop. Who is never run cannot stop either.
+    case urgent
+
+    fileprivate var weight: String {
+        switch self {
+        case .idle: "1"
+        case .ordinary: "100"
+        case .urgent: "10000"
+        }
+    }
+
+    fileprivate var shares: String {
+        switch self {
+        case .idle: "2"
+        case .ordinary: "1024"
+        case .urgent: "262144"
         }
     }
 }

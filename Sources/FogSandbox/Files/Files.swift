@@ -63,6 +63,22 @@ enum Folder {
         withName(name) { openat(parent, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
     }
 
+    /// O_PATH of asm-generic/fcntl.h, which Glibc's module leaves out.
+    private static let pathOnly: Int32 = 0o10000000
+
+    /// Opens a folder that its owner, who is this user too, has closed to himself: what cannot be seen cannot be
+    /// measured. Its mode is changed by descriptor, so that nothing else can be put in its place meanwhile.
+    static func openClosed(_ parent: Int32, _ name: [UInt8]) -> Int32 {
+        let folder = withName(name) { openat(parent, $0, pathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+        guard folder >= 0 else { return -1 }
+        defer { close(folder) }
+        var status = stat()
+        guard fstat(folder, &status) == 0, status.st_uid == geteuid(),
+            chmod("/proc/self/fd/\(folder)", status.st_mode & 0o7777 | 0o500) == 0
+        else { return -1 }
+        return openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    }
+
     static func withName<Result>(_ name: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
         (name + [0]).withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { preconditionFailure("a name ends in NUL, so it is not empty") }

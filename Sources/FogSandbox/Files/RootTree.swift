@@ -22,7 +22,9 @@ enum RootTree {
     }
 
     private static func hostMounts(_ profile: SandboxProfile) -> [PlanMount] {
-        profile.mounts.map { .init(.readOnly, relative($0.target), source: $0.source) }
+        profile.mounts.filter { !$0.isOptional || Files.exists($0.source) }.map {
+            .init(.readOnly, relative($0.target), source: $0.source)
+        }
     }
 
     /// What every task has of its own, whatever an image holds there.
@@ -53,16 +55,33 @@ enum RootTree {
         return mounts.sorted { $0.target < $1.target }
     }
 
-    /// What a task adds: /proc, /tmp and /dev/shm of its own.
+    /// What a task adds: /proc, /tmp, /dev/shm and pseudo-terminals of its own.
     static func perTask(_ limits: SandboxProfile.Limits) -> [PlanMount] {
         let bytes = limits.temporaryBytes.bytes
         // An inode for every 4 KiB and some: empty files cost kernel memory too.
         let options = "mode=1777,size=\(bytes),nr_inodes=\(bytes / 4096 + 64)"
-        return [
-            .init(.processes, "proc"), .init(.temporary, "tmp", options: options),
-            .init(.temporary, "dev/shm", options: options),
+        return [.init(.processes, "proc")] + covers + [
+            .init(.temporary, "tmp", options: options), .init(.temporary, "dev/shm", options: options),
+            .init(.terminals, "dev/pts", options: "newinstance,ptmxmode=0666,mode=0600,max=16"),
         ]
     }
+
+    /// What of /proc is the machine's and not the task's. Nothing else there can be taken away: a file system of its
+    /// own kind cannot be picked from, only covered. What only root may read is left as it is.
+    private static let covers: [PlanMount] = {
+        let files = [
+            "cmdline", "interrupts", "kallsyms", "key-users", "keys", "latency_stats", "modules", "sched_debug",
+        ]
+        let folders = ["acpi", "asound", "bus", "driver", "fs", "irq", "scsi"]
+        func isOpen(_ name: String) -> Bool {
+            var status = stat()
+            return stat("/proc/" + name, &status) == 0 && status.st_mode & 0o007 != 0
+        }
+        // What a server of an ordinary user owns in its network namespace, its tasks could write.
+        return [.init(.fixed, "proc/sys")]
+            + files.filter(isOpen).map { .init(.mask, "proc/" + $0, source: "dev/null") }
+            + folders.filter(isOpen).map { .init(.mask, "proc/" + $0, source: secretsFolder) }
+    }()
 
     private static let secretsFolder = "run/secrets"
 
@@ -82,10 +101,15 @@ enum RootTree {
         return mounts
     }
 
-    static let rules: [PlanRule] = [
-        .init(.readAndExecute, "/"), .init(.writeFiles, "/proc"), .init(.everything, "/dev"),
-        .init(.everything, "/tmp"), .init(.everything, "/work"),
-    ]
+    static func rules(_ profile: SandboxProfile) -> [PlanRule] {
+        profile.fileRules.map { rule in
+            switch rule.access {
+            case .read: .init(.readAndExecute, rule.path)
+            case .write: .init(.writeFiles, rule.path)
+            case .all: .init(.everything, rule.path)
+            }
+        }
+    }
 
     /// /usr, and /bin, /lib… as links where the host has merged them, else as binds.
     private static func programs() -> [PlanMount] {
@@ -124,11 +148,11 @@ enum RootTree {
     }
 
     private static func devices() -> [PlanMount] {
-        var mounts: [PlanMount] = [.init(.folder, "dev"), .init(.folder, "dev/shm")]
+        var mounts: [PlanMount] = ["dev", "dev/shm", "dev/pts"].map { .init(.folder, $0) }
         mounts += ["null", "zero", "full", "random", "urandom"].map {
             .init(.device, "dev/" + $0, source: "/dev/" + $0)
         }
-        let links = ["fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"]
+        let links = ["fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"]
         return mounts + links.sorted { $0.key < $1.key }.map { .init(.link, "dev/" + $0.key, source: $0.value) }
     }
 

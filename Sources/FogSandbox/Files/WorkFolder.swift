@@ -1,4 +1,5 @@
 import CFog
+import FogCore
 import FogSandboxPlan
 import Glibc
 
@@ -65,7 +66,7 @@ struct WorkFolder {
     /// A relative path of plain names.
     static func components(_ name: String) -> [Substring]? {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        guard name.utf8.count <= maxNameBytes, parts.count <= 32,
+        guard name.utf8.count <= maxNameBytes, parts.count <= 32, !name.hidesSlash,
             parts.allSatisfy({ part in
                 !part.isEmpty && part != "." && part != ".." && part.utf8.count <= 255
                     && part.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f }

@@ -1,14 +1,12 @@
 import Glibc
 
-/// Holds a compiled filter against its profile: every number 0 to 1023, x32 and a foreign architecture, and for calls
-/// with conditions the corner values of their arguments.
+/// Holds a compiled filter against its profile: every number 0 to 1023, x32 and foreign architectures; for calls with
+/// conditions the corner values of their arguments, and for all calls arguments that conditions of others ask for.
 struct FilterCheck {
     let filter: CompiledFilter
     let rules: [UInt32: [FilterProfile.Rule]]
     let defaultAction: FilterProfile.Action
 
-    /// Corner tuples of one call; beyond it the list is cut, longest-standing corners first.
-    private static let maxTuples = 20_000
     /// AUDIT_ARCH_I386, AUDIT_ARCH_ARM, AUDIT_ARCH_AARCH64, AUDIT_ARCH_X86_64 and none at all.
     private static let architectures: [UInt32] = [0x4000_0003, 0x4000_0028, 0xc000_00b7, 0xc000_003e, 0]
 
@@ -16,17 +14,42 @@ struct FilterCheck {
         guard let machine = BPFMachine(filter.bytes) else {
             throw SandboxFailure("filter_mismatch", "\(profile): the compiled filter is not BPF")
         }
+        let shared = examples
         for number in 0..<UInt32(1024) {
-            for arguments in corners(of: number) {
+            // Beyond the last known number nothing looks at arguments any more.
+            let foreign = number <= filter.highestKnown &+ 1 ? shared : Self.extremes
+            for arguments in corners(of: number).union(foreign) {
                 try expect(
                     machine, .init(number: number, architecture: filter.architecture, arguments: arguments), profile)
             }
-            for foreign in Self.architectures where foreign != filter.architecture {
-                try expect(machine, .init(number: number, architecture: foreign), profile)
-            }
             let x32 = number | FilterCompiler.x32Bit
-            try expect(machine, .init(number: x32, architecture: filter.architecture), profile)
+            for arguments in Self.extremes {
+                for foreign in Self.architectures where foreign != filter.architecture {
+                    try expect(
+                        machine, .init(number: number, architecture: foreign, arguments: arguments), profile)
+                }
+                try expect(
+                    machine, .init(number: x32, architecture: filter.architecture, arguments: arguments), profile)
+            }
         }
+    }
+
+    private static let extremes: Set<[UInt64]> = [
+        [UInt64](repeating: 0, count: 6), [UInt64](repeating: .max, count: 6),
+    ]
+
+    /// Arguments with which some rule of the filter holds, each among zeros and among ones. Every call is tried with them:
+    /// a jump that went astray can bring one call to the conditions of another.
+    private var examples: Set<[UInt64]> {
+        var tuples = Self.extremes
+        for rule in rules.values.joined() where !rule.comparisons.isEmpty {
+            for background in Self.extremes {
+                var tuple = background
+                for comparison in rule.comparisons { tuple[comparison.index] = comparison.example }
+                tuples.insert(tuple)
+            }
+        }
+        return tuples
     }
 
     private func expect(_ machine: BPFMachine, _ call: BPFMachine.Call, _ profile: String) throws(SandboxFailure) {
@@ -57,31 +80,35 @@ struct FilterCheck {
         return defaultAction
     }
 
-    /// Argument tuples around every border that the call's rules draw, all other arguments 0.
-    private func corners(of number: UInt32) -> [[UInt64]] {
+    /// Argument tuples around every border that the call's rules draw: for each rule, arguments with which it holds, and
+    /// those with each one moved over the corners of all rules; arguments that no rule looks at are 0.
+    private func corners(of number: UInt32) -> Set<[UInt64]> {
+        let rules = rules[number] ?? []
         var values: [Int: Set<UInt64>] = [:]
-        for comparison in (rules[number] ?? []).flatMap(\.comparisons) {
-            for base in [comparison.value, comparison.valueTwo] {
-                values[comparison.index, default: []].formUnion(Self.around(base))
-            }
+        for comparison in rules.flatMap(\.comparisons) {
+            values[comparison.index, default: []].formUnion(Self.corners(of: comparison))
         }
-        var tuples = [[UInt64](repeating: 0, count: 6)]
-        for (index, values) in values.sorted(by: { $0.key < $1.key }) {
-            tuples = tuples.flatMap { tuple in
-                values.sorted().map { value in
-                    var next = tuple
+        let zero = [UInt64](repeating: 0, count: 6)
+        var tuples: Set<[UInt64]> = [zero]
+        for rule in rules {
+            var base = zero
+            for comparison in rule.comparisons { base[comparison.index] = comparison.example }
+            for (index, values) in values {
+                for value in values {
+                    var next = base
                     next[index] = value
-                    return next
+                    tuples.insert(next)
                 }
             }
-            if tuples.count > Self.maxTuples { tuples.removeLast(tuples.count - Self.maxTuples) }
         }
         return tuples
     }
 
-    /// A value, its neighbours, each of its bits turned (which covers both 32-bit halves), and the extremes.
-    private static func around(_ value: UInt64) -> [UInt64] {
-        [0, 1, .max, UInt64(UInt32.max), 1 << 32, value, value &+ 1, value &- 1, ~value]
-            + (0..<64).map { value ^ 1 << $0 }
+    /// The value that matters, its neighbours, each of its bits turned (which covers both 32-bit halves), and the
+    /// extremes.
+    private static func corners(of comparison: FilterProfile.Comparison) -> [UInt64] {
+        let value = comparison.operation == .maskedEqual ? comparison.valueTwo : comparison.value
+        return [0, 1, .max, UInt64(UInt32.max), 1 << 32, comparison.value, ~comparison.value]
+            + [value, value &+ 1, value &- 1, ~value] + (0..<64).map { value ^ 1 << $0 }
     }
 }

@@ -32,7 +32,7 @@ package enum FilterCompiler {
             throw SandboxFailure(
                 "bad_profile", "\(profile.name).json: `architectures` does not name this machine's")
         }
-        let numbered = try number(filter.rules, profile: profile.name)
+        let numbered = try number(filter, profile: profile.name)
         let exported = try export(filter.defaultAction, numbered, architecture)
         let highest = highestKnown(architecture)
         let bytes = prologue(architecture, highest) + exported
@@ -41,19 +41,31 @@ package enum FilterCompiler {
         return compiled
     }
 
-    /// Rules by the machine's numbers; calls this architecture does not have are left out.
+    /// Names that libseccomp knows on no architecture: newer than it, or misspelt.
+    package static func unknownNames(_ filter: FilterProfile) -> [String] {
+        Set(filter.rules.map(\.name)).filter { seccomp_syscall_resolve_name($0) == -1 }.sorted()
+    }
+
+    /// Rules by the machine's numbers; calls this architecture does not have are left out, and so are those that nobody
+    /// knows, as long as they stay refused that way.
     static func number(
-        _ rules: [FilterProfile.Rule], profile: String
+        _ filter: FilterProfile, profile: String
     ) throws(SandboxFailure) -> [UInt32: [FilterProfile.Rule]] {
         var numbered: [UInt32: [FilterProfile.Rule]] = [:]
-        for rule in rules {
+        for rule in filter.rules {
             let number = seccomp_syscall_resolve_name(rule.name)
+            if number == -1, rule.action == .allow, filter.defaultAction != .allow { continue }
             guard number != -1 else {
                 throw SandboxFailure("bad_profile", "\(profile).json: no system call `\(rule.name)` in libseccomp")
             }
             guard number >= 0 else { continue }
             var existing = numbered[UInt32(number)] ?? []
-            guard existing.allSatisfy({ $0.action == rule.action }) else {
+            // With conditions they may differ; where both hold, the check of the compiled filter finds the quarrel.
+            guard
+                existing.allSatisfy({
+                    $0.action == rule.action || !$0.comparisons.isEmpty && !rule.comparisons.isEmpty
+                })
+            else {
                 throw SandboxFailure("bad_profile", "\(profile).json: `\(rule.name)` has two different actions")
             }
             if !existing.contains(where: { $0.comparisons == rule.comparisons }) { existing.append(rule) }

@@ -33,6 +33,17 @@ package struct FilterProfile: Sendable, Hashable {
         package let value: UInt64
         package let valueTwo: UInt64
 
+        /// An argument with which it holds, where there is one.
+        var example: UInt64 {
+            switch operation {
+            case .notEqual: value ^ 1
+            case .less: value &- 1
+            case .lessOrEqual, .equal, .greaterOrEqual: value
+            case .greater: value &+ 1
+            case .maskedEqual: valueTwo
+            }
+        }
+
         func holds(_ argument: UInt64) -> Bool {
             switch operation {
             case .notEqual: argument != value

@@ -25,10 +25,11 @@ package struct ImagePlan: Sendable, Hashable {
     /// Names at the top of an image: each is bound into the root of a task by itself.
     package static let maxTopNames = 128
 
-    /// - Parameter architecture: of this machine, as `uname -m` has it; chooses among an OCI index's images.
+    /// - Parameter architecture: of this machine, as `uname -m` has it; chooses among an OCI index's images. Nil where it
+    ///   is not known on which machine the image will lie.
     /// - Throws: `bad_image` with the entry's name.
     package init(
-        _ archive: borrowing ImageArchive, architecture: String
+        _ archive: borrowing ImageArchive, architecture: String?
     ) throws(SandboxFailure) {
         var plain = LayerSurvey(isLayer: false)
         var outline = OCIOutline()

@@ -26,8 +26,9 @@ struct OCIOutline {
     }
 
     /// The layers of the image for an architecture, the lowest first, each checked by its digest.
+    /// - Parameter architecture: nil = of the first machine that the image is for.
     func layers(
-        in archive: borrowing ImageArchive, architecture: String
+        in archive: borrowing ImageArchive, architecture: String?
     ) throws(SandboxFailure) -> [ImageArchive.Part] {
         guard let index else { throw TarReader.refused("it has no index.json") }
         var document = try json(index, "index.json", in: archive)
@@ -47,7 +48,12 @@ struct OCIOutline {
         return parts
     }
 
-    private static func choice(among manifests: [JSON], architecture: String) throws(SandboxFailure) -> JSON {
+    private static func choice(among manifests: [JSON], architecture: String?) throws(SandboxFailure) -> JSON {
+        guard let architecture else {
+            let known = manifests.first { $0["platform"]?["architecture"]?.string ?? "unknown" != "unknown" }
+            guard let first = known ?? manifests.first else { throw TarReader.refused("its index names no image") }
+            return first
+        }
         let names = ["x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"]
         let wanted = names[architecture] ?? architecture
         if let fitting = manifests.first(where: { $0["platform"]?["architecture"]?.string == wanted }) {

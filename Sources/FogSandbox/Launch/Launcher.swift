@@ -35,7 +35,7 @@ package enum Launcher {
     }
 
     /// Starts `fog-sandbox serve` with a socket as descriptor 3, /dev/null as input and output, an empty environment,
-    /// default signals. To be called on the reactor's thread.
+    /// default signals. Under a name without a folder, since tasks see it in /proc/1/cmdline. To be called on the reactor's thread.
     static func spawn(_ path: String, socket: Int32) throws(SandboxFailure) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -55,7 +55,7 @@ package enum Launcher {
         posix_spawnattr_setpgroup(&attributes, 0)
         posix_spawnattr_setflags(
             &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(path), strdup("serve"), nil]
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("fog-sandbox"), strdup("serve"), nil]
         defer { for argument in arguments { free(argument) } }
         var environment: [UnsafeMutablePointer<CChar>?] = [nil]
         var pid: pid_t = 0

@@ -11,6 +11,8 @@ package final class SandboxHost: Sendable {
         /// Slots per profile.
         package var maxSlots = 256
         var freezer: CgroupSlot.Freezer?
+        /// Where compiled filters are kept for the next process; nil = nowhere.
+        package var filterFolder: String?
 
         package init() {}
     }
@@ -20,10 +22,16 @@ package final class SandboxHost: Sendable {
     private let cgroups: CgroupTree?
     private let options: Options
     private let state = Mutex(State())
+    private let standing = Mutex(Standing())
+
+    private struct Standing {
+        var wanted = TaskStanding.ordinary
+        /// Tasks that are being stopped or killed now.
+        var hurries = 0
+    }
 
     private struct State {
         var slots: [Key: SandboxSlot] = [:]
-        var filters: [Digest: CompiledFilter] = [:]
         var landlockABI: Int32?
     }
 
@@ -48,7 +56,7 @@ package final class SandboxHost: Sendable {
     /// The slot of a profile with a number, made when it is first asked for. Its launcher starts with its first task.
     /// - Parameter image: the root of an unpacked image, which must stay until the slot is discarded; nil = the host's
     ///   own programs.
-    /// - Throws: `bad_slot`, `bad_profile`, `bad_task` for an image in a profile without a root of its own,
+    /// - Throws: `bad_slot`, `bad_profile`, `not_supported_yet`, `bad_task` for an image in a profile without a root of its own,
     ///   `filter_failed`, `filter_mismatch`, `cgroup_failed`.
     package func slot(
         profile: SandboxProfile, image: String? = nil, index: Int
@@ -59,9 +67,15 @@ package final class SandboxHost: Sendable {
         guard (0..<options.maxSlots).contains(index) else {
             throw SandboxFailure("bad_slot", "slot \(index) is not within 0 to \(options.maxSlots - 1)")
         }
+        guard profile.network == .none else {
+            throw SandboxFailure(
+                "not_supported_yet",
+                "profile `\(profile.name)` has network `\(profile.network.rawValue)`, and this version has no proxy to lead "
+                    + "it through; only `none` is run")
+        }
         let key = Key(profile: profile.digest, image: image, index: index)
         if let slot = state.withLock({ $0.slots[key] }) { return slot }
-        let filter = try filter(of: profile)
+        let filter = try FilterCache.shared.filter(of: profile, folder: options.filterFolder)
         let group = try cgroups?.makeSlot(
             "\(profile.name)-\(profile.digest.description.prefix(8))-\(index)"
                 + (image.map { "-" + Digest.blake2b(Array($0.utf8)).description.prefix(8) } ?? ""),
@@ -84,13 +98,6 @@ package final class SandboxHost: Sendable {
         await slot.shutdown()
     }
 
-    private func filter(of profile: SandboxProfile) throws(SandboxFailure) -> CompiledFilter {
-        if let filter = state.withLock({ $0.filters[profile.digest] }) { return filter }
-        let filter = try FilterCompiler.compile(profile)
-        state.withLock { $0.filters[profile.digest] = filter }
-        return filter
-    }
-
     /// Ends every task and launcher and removes the control groups. The host cannot be used afterwards.
     package func shutdown() async {
         let slots = state.withLock { state in
@@ -100,6 +107,33 @@ package final class SandboxHost: Sendable {
         for slot in slots { await slot.shutdown() }
         cgroups?.remove()
         reactor.stop()
+    }
+
+    /// Sets what tasks get of the processors beside the rest of the machine. False where no control group can do it;
+    /// then only the tasks' own class (``SandboxTask/isIdle``) yields.
+    @discardableResult
+    package func setStanding(_ standing: TaskStanding) -> Bool {
+        guard let cgroups else { return false }
+        return self.standing.withLock { state in
+            state.wanted = standing
+            return state.hurries > 0 || cgroups.setStanding(standing)
+        }
+    }
+
+    /// Puts tasks before everybody else until as many calls of ``settle()`` came: what is never run can neither stop nor
+    /// die, and a machine whose owner is busy never runs the idle.
+    package func hurry() {
+        standing.withLock { state in
+            state.hurries += 1
+            if state.hurries == 1 { _ = cgroups?.setStanding(.urgent) }
+        }
+    }
+
+    package func settle() {
+        standing.withLock { state in
+            state.hurries -= 1
+            if state.hurries == 0 { _ = cgroups?.setStanding(state.wanted) }
+        }
     }
 
     // MARK: - What the machine can do

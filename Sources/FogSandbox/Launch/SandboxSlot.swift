@@ -2,6 +2,7 @@ import CFog
 import FogCore
 import FogSandboxPlan
 import Glibc
+import Synchronization
 
 /// One place for one task at a time, with its own launcher, network namespace, host id and control group.
 package actor SandboxSlot {
@@ -20,6 +21,8 @@ package actor SandboxSlot {
     private var isAborted = false
     private let null: Int32
 
+    /// When memory runs out on the machine, tasks go before anything of its owner's (proc(5), oom_score_adj).
+    private static let firstToGo = "900"
     /// CLK_TCK and CPU seconds granted beyond the limit before the kernel kills outright.
     private static let cpuGraceSeconds: UInt64 = 5
 
@@ -68,21 +71,32 @@ package actor SandboxSlot {
         let supervision = Supervision(
             wallLimit: task.wallLimit.milliseconds * 1_000_000, grace: task.killGrace.milliseconds * 1_000_000,
             now: fog_boot_nanoseconds())
-        let (path, limit) = (task.workFolder, task.resources.disk.bytes)
-        try channel.launch(plan, descriptors: standard + (folder?.descriptors ?? []), supervision: supervision) {
-            FolderMeasure(path, limit: limit).exceeds(limit)
-        }
+        let watch = TaskWatch(
+            folder: task.workFolder, disk: task.resources.disk.bytes, files: Int64(profile.limits.files),
+            memory: group?.limitsMemory == true || !profile.isolated ? nil : task.resources.memory.bytes,
+            launcher: channel.pid)
+        let hurry = Hurry()
+        try channel.launch(
+            plan, descriptors: standard + (folder?.descriptors ?? []), supervision: supervision,
+            beforeKill: { [group, host] in
+                group?.setQuotaLifted(true)
+                if hurry.begin() { host.hurry() }
+            },
+            measure: { watch.look(fog_boot_nanoseconds()) })
         if isAborted { channel.end(.killed, grace: 0) }
         let ended = await withTaskCancellationHandler {
             await channel.ended()
         } onCancel: {
             channel.end(.killed, grace: 0)
         }
+        if hurry.end() { host.settle() }
         let measured = baseline.flatMap { group?.end($0) }
         var endings = EndingReader(ended: ended, measured: measured)
         if endings.ending == .exited || endings.ending == .signaled {
             // What was written since the last look counts as well.
-            if FolderMeasure(path, limit: limit).exceeds(limit) { endings.ending = .diskExceeded }
+            let measure = FolderMeasure(
+                task.workFolder, limit: task.resources.disk.bytes, maxEntries: Int64(profile.limits.files))
+            if measure.exceeds { endings.ending = .diskExceeded }
         }
         return endings.result(missing: missing)
     }
@@ -100,7 +114,10 @@ package actor SandboxSlot {
         if let channel, await channel.wait(until: { $0 == .free }) == .free { return channel }
         let group = group
         let fresh = try await SlotChannel.start(host.launcherPath, reactor: host.reactor) {
-            pid throws(SandboxFailure) in try group?.add(pid)
+            pid throws(SandboxFailure) in
+            // Written by root, the value is also the lowest that anything below may give itself.
+            if Privilege.isRoot { _ = Files.write("/proc/\(pid)/oom_score_adj", Self.firstToGo) }
+            try group?.add(pid)
         }
         channel = fresh
         try fresh.send(try template())
@@ -144,7 +161,7 @@ package actor SandboxSlot {
         template.hostID = host.hostID(slot: index)
         if profile.isolated {
             template.mounts = try RootTree.mounts(profile, image: image)
-            template.rules = RootTree.rules
+            template.rules = RootTree.rules(profile)
             template.filter = filter.bytes
         }
         do {
@@ -189,31 +206,55 @@ package actor SandboxSlot {
         plan.folder = profile.isolated ? "/work" : task.workFolder
         plan.path = environment["PATH"] ?? "/usr/bin:/bin"
         plan.niceness = task.niceness
+        plan.isIdle = task.isIdle
         plan.processors = task.processors
         plan.limits = resourceLimits(task)
         return plan
     }
 
+    /// RLIMIT_* of asm-generic/resource.h: Swift sees them as different types on different systems.
+    private enum Resource {
+        static let cpu: UInt8 = 0
+        static let fileSize: UInt8 = 1
+        static let data: UInt8 = 2
+        static let core: UInt8 = 4
+        static let processes: UInt8 = 6
+        static let files: UInt8 = 7
+        static let lockedMemory: UInt8 = 8
+        static let signals: UInt8 = 11
+        static let messageQueues: UInt8 = 12
+        static let nice: UInt8 = 13
+        static let realTime: UInt8 = 14
+    }
+
+    /// Less than a page, so no file is written; and where core dumps are piped into a program of the host's root, which
+    /// 0 does not prevent, 1 byte is the one value that does (fs/coredump.c, "core limits are irrelevant to pipes").
+    private static let noCore: UInt64 = 1
+    private static let lockedBytes: UInt64 = 8 << 20
+    private static let queuedSignals: UInt64 = 4096
+
     private func resourceLimits(_ task: SandboxTask) -> [PlanLimit] {
         func both(_ resource: UInt8, _ value: UInt64) -> PlanLimit {
             .init(resource: resource, soft: value, hard: value)
         }
-        // Numbers of asm-generic/resource.h: Swift sees them as different types on different systems.
-        let (cpu, fileSize, data, core, processes, files, queue): (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8) =
-            (0, 1, 2, 4, 6, 7, 12)
         let seconds = UInt64(
             max(1, (task.wallLimit.milliseconds * max(1, task.resources.cpu.count) + 999_999) / 1_000_000))
         var limits = [
-            both(files, UInt64(profile.limits.descriptors)), both(core, 0), both(queue, 0),
-            both(fileSize, UInt64(max(0, task.resources.disk.bytes))),
-            .init(resource: cpu, soft: seconds, hard: seconds &+ Self.cpuGraceSeconds),
+            both(Resource.files, UInt64(profile.limits.descriptors)), both(Resource.core, Self.noCore),
+            both(Resource.messageQueues, 0), both(Resource.fileSize, UInt64(max(0, task.resources.disk.bytes))),
+            .init(resource: Resource.cpu, soft: seconds, hard: seconds &+ Self.cpuGraceSeconds),
+            both(Resource.lockedMemory, Self.lockedBytes), both(Resource.signals, Self.queuedSignals),
+            // A workstation's user may have been given real-time priorities, for sound; a task has none.
+            both(Resource.nice, 0), both(Resource.realTime, 0),
         ]
         guard profile.isolated else { return limits }
         if group?.limitsProcesses != true {
             // Counted within the task's user namespace, init included.
-            limits.append(both(processes, UInt64(task.resources.pids ?? profile.limits.pids) + 1))
+            limits.append(both(Resource.processes, UInt64(task.resources.pids ?? profile.limits.pids) + 1))
         }
-        if group?.limitsMemory != true { limits.append(both(data, UInt64(max(0, task.resources.memory.bytes)))) }
+        if group?.limitsMemory != true {
+            limits.append(both(Resource.data, UInt64(max(0, task.resources.memory.bytes))))
+        }
         return limits
     }
 
@@ -223,15 +264,24 @@ package actor SandboxSlot {
     package func freeze() async {
         guard let channel, channel.phase == .running, !channel.isFrozen else { return }
         channel.setFrozen(true)
-        guard let group, group.setFrozen(true) else { return channel.stopBySignal(true) }
+        guard let group else { return channel.stopBySignal(true) }
+        group.setQuotaLifted(true)
+        guard group.setFrozen(true) else { return channel.stopBySignal(true) }
         // The kernel finishes shortly after; a process in an uninterruptible wait may take longer, and is not waited for.
         for _ in 0..<100 where !group.isFrozen { try? await Task.sleep(for: .milliseconds(1)) }
     }
 
     package func thaw() {
         guard let channel, channel.phase == .running, channel.isFrozen else { return }
+        group?.setQuotaLifted(false)
         if group?.setFrozen(false) != true { channel.stopBySignal(false) }
         channel.setFrozen(false)
+    }
+
+    /// As ``terminate(grace:)``, but meanwhile the task gets only a little of the processor: its owner wants it.
+    package func evict(grace: TimeSpan, cpu: Millicores) {
+        try? group?.applyCPU(cpu.count)
+        terminate(grace: grace)
     }
 
     /// SIGTERM, and SIGKILL after the grace; zero = SIGKILL at once. Returns without waiting for the end.
@@ -255,4 +305,19 @@ package actor SandboxSlot {
         channel = nil
         group?.remove()
     }
+}
+
+/// Whether tasks were put before everybody else for the sake of one that is killed. A kill that comes after its end must
+/// not do so any more.
+private final class Hurry: Sendable {
+    private static let (open, begun, over) = (0, 1, 2)
+    private let state = Atomic(open)
+
+    /// True for the one call that begins it.
+    func begin() -> Bool {
+        state.compareExchange(expected: Self.open, desired: Self.begun, ordering: .acquiringAndReleasing).exchanged
+    }
+
+    /// Whether it had begun.
+    func end() -> Bool { state.exchange(Self.over, ordering: .acquiringAndReleasing) == Self.begun }
 }

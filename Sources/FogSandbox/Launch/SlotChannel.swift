@@ -25,7 +25,8 @@ final class SlotChannel: Sendable {
         var startedAt: Int64 = 0
         var supervision: Supervision?
         var isMeasuring = false
-        var measure: (@Sendable () -> Bool)?
+        var measure: (@Sendable () -> Ending?)?
+        var beforeKill: (@Sendable () -> Void)?
         var waiters: [CheckedContinuation<Void, Never>] = []
         var tokens: (socket: UInt64, timer: UInt64)?
         var isOpen = true
@@ -36,7 +37,7 @@ final class SlotChannel: Sendable {
     private let timer: Int32
     let pid: pid_t
     private let state = Mutex(State())
-    /// Folders are measured here, one after the other: neither on the reactor nor on Swift's own threads.
+    /// Tasks are looked at here, one after the other: neither on the reactor nor on Swift's own threads.
     private static let folders = DispatchQueue(label: "fog.sandbox.folders")
 
     /// Starts a launcher; it waits for its template. `prepare` runs before it can do anything, with its pid.
@@ -103,7 +104,8 @@ final class SlotChannel: Sendable {
 
     /// Sends a launch and its descriptors, in as many packets as they need.
     func launch(
-        _ plan: LaunchPlan, descriptors: [Int32], supervision: Supervision, measure: @escaping @Sendable () -> Bool
+        _ plan: LaunchPlan, descriptors: [Int32], supervision: Supervision,
+        beforeKill: @escaping @Sendable () -> Void, measure: @escaping @Sendable () -> Ending?
     ) throws(SandboxFailure) {
         let bytes: [UInt8]
         do {
@@ -118,6 +120,7 @@ final class SlotChannel: Sendable {
             state.startedAt = fog_boot_nanoseconds()
             state.supervision = supervision
             state.measure = measure
+            state.beforeKill = beforeKill
             arm(&state)
         }
         let perPacket = Int(FOG_DESCRIPTORS_PER_MESSAGE)
@@ -214,6 +217,7 @@ final class SlotChannel: Sendable {
             wallNanoseconds: fog_boot_nanoseconds() - state.startedAt)
         state.supervision = nil
         state.measure = nil
+        state.beforeKill = nil
         fog_timer_set(timer, 0)
     }
 
@@ -248,34 +252,36 @@ final class SlotChannel: Sendable {
 
     /// Applies a step of the supervision, and does what it says.
     private func act(_ step: (inout Supervision, Int64) -> [Supervision.Effect]) {
-        let (effects, sequence, measure) = state.withLock {
-            state -> ([Supervision.Effect], UInt32, (@Sendable () -> Bool)?) in
-            guard state.phase == .running, var supervision = state.supervision else { return ([], 0, nil) }
+        let (effects, sequence, measure, beforeKill) = state.withLock {
+            state -> ([Supervision.Effect], UInt32, (@Sendable () -> Ending?)?, (@Sendable () -> Void)?) in
+            guard state.phase == .running, var supervision = state.supervision else { return ([], 0, nil, nil) }
             var effects = step(&supervision, fog_boot_nanoseconds())
-            if effects.contains(.measureFolder) {
-                if state.isMeasuring { effects.removeAll { $0 == .measureFolder } } else { state.isMeasuring = true }
+            if effects.contains(.look) {
+                if state.isMeasuring { effects.removeAll { $0 == .look } } else { state.isMeasuring = true }
             }
             state.supervision = supervision
             arm(&state)
-            return (effects, state.sequence, state.measure)
+            return (effects, state.sequence, state.measure, state.beforeKill)
         }
+        // A task that may use no processor could not even die.
+        if effects.contains(.order(.kill)) { beforeKill?() }
         for effect in effects {
             switch effect {
             case .order(let order): self.order(order, sequence)
             case .killLauncher: kill(pid, SIGKILL)
-            case .measureFolder:
-                Self.folders.async { self.measured(sequence, exceeded: measure?() ?? false) }
+            case .look:
+                Self.folders.async { self.measured(sequence, exceeded: measure?()) }
             }
         }
     }
 
-    private func measured(_ sequence: UInt32, exceeded: Bool) {
+    private func measured(_ sequence: UInt32, exceeded: Ending?) {
         let isCurrent = state.withLock { state in
             state.isMeasuring = false
             return state.sequence == sequence
         }
-        guard exceeded, isCurrent else { return }
-        act { supervision, now in supervision.end(.diskExceeded, grace: 0, now) }
+        guard let exceeded, isCurrent else { return }
+        act { supervision, now in supervision.end(exceeded, grace: 0, now) }
     }
 
     private func arm(_ state: inout State) {

@@ -4,13 +4,14 @@ import FogSandboxPlan
 struct Supervision: Sendable {
     enum Effect: Hashable, Sendable {
         case order(PlanOrder)
-        case measureFolder
+        /// At what the task takes, see ``TaskWatch``.
+        case look
         /// The launcher does not do what it is told; its death takes the task along.
         case killLauncher
     }
 
-    /// The work folder is measured this often.
-    static let folderInterval: Int64 = 500_000_000
+    /// The task is looked at this often.
+    static let lookInterval: Int64 = 100_000_000
     /// From SIGKILL to the death of the launcher.
     static let patience: Int64 = 5_000_000_000
 
@@ -22,13 +23,13 @@ struct Supervision: Sendable {
     private var wallSince: Int64
     private var graceEnd: Int64?
     private var patienceEnd: Int64?
-    private var folderDue: Int64
+    private var lookDue: Int64
 
     init(wallLimit: Int64, grace: Int64, now: Int64) {
         self.grace = grace
         wallLeft = wallLimit
         wallSince = now
-        folderDue = now &+ Self.folderInterval
+        lookDue = now &+ Self.lookInterval
     }
 
     /// When ``tick(_:)`` has something to do; nil = not before somebody calls.
@@ -37,7 +38,7 @@ struct Supervision: Sendable {
         if let patienceEnd { times.append(patienceEnd) }
         if isFrozen { return times.min() }
         if let graceEnd { times.append(graceEnd) } else if cause == nil { times.append(wallSince &+ wallLeft) }
-        if cause == nil { times.append(folderDue) }
+        if cause == nil { times.append(lookDue) }
         return times.min()
     }
 
@@ -54,9 +55,9 @@ struct Supervision: Sendable {
         }
         guard cause == nil else { return [] }
         if now >= wallSince &+ wallLeft { return end(.timeout, grace: grace, now) }
-        guard now >= folderDue else { return [] }
-        folderDue = now &+ Self.folderInterval
-        return [.measureFolder]
+        guard now >= lookDue else { return [] }
+        lookDue = now &+ Self.lookInterval
+        return [.look]
     }
 
     /// Begins the end: SIGTERM and, after the grace, SIGKILL; with no grace SIGKILL at once. A frozen task is to be
@@ -84,6 +85,6 @@ struct Supervision: Sendable {
         guard isFrozen else { return }
         isFrozen = false
         wallSince = now
-        folderDue = now &+ Self.folderInterval
+        lookDue = now &+ Self.lookInterval
     }
 }

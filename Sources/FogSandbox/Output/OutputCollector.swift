@@ -103,6 +103,7 @@ private struct Walk {
     private mutating func take(_ path: [[UInt8]], _ text: String, _ status: stat) throws(SandboxFailure) {
         for name in path {
             guard let valid = String(validating: name, as: UTF8.self), name.count <= 255, valid != "..",
+                !("/" + valid).hidesSlash,
                 valid.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control && $0 != "\\" })
             else { throw bad(text, "has a name that not every system can write; rename it") }
         }

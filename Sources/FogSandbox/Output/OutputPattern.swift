@@ -1,3 +1,5 @@
+import FogCore
+
 /// One line of a manifest's `outputs`: a name, `dir/` for a whole tree, or a glob.
 ///
 /// In a glob `*`, `?` and `[a-z]` (`[!a-z]` for none of them) stay within one name and do not match a leading dot, as in
@@ -26,7 +28,7 @@ package struct OutputPattern: Hashable, Sendable {
         if isTree { body = body.dropLast() }
         if body.hasPrefix("./") { body = body.dropFirst(2) }
         let parts = body.split(separator: "/", omittingEmptySubsequences: false)
-        guard text.utf8.count <= Self.maxBytes, parts.count <= Self.maxDepth,
+        guard text.utf8.count <= Self.maxBytes, parts.count <= Self.maxDepth, !text.hidesSlash,
             parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }),
             text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f })
         else {

@@ -6,7 +6,7 @@ struct ProfileReader {
 
     private static let keys: Set<String> = [
         "name", "description", "extends", "isolation", "groups", "mounts", "limits", "network", "landlock", "require",
-        "env", "defaultAction", "defaultErrnoRet", "architectures", "syscalls",
+        "env", "defaultAction", "defaultErrnoRet", "architectures", "archMap", "syscalls",
     ]
 
     /// A child over its parent: lists are joined, objects merged, anything else replaced; `extends` is used up.
@@ -30,21 +30,21 @@ struct ProfileReader {
         }
     }
 
-    mutating func profile(_ document: JSON) throws(SandboxFailure) -> SandboxProfile {
+    func profile(_ document: JSON) throws(SandboxFailure) -> SandboxProfile {
         try only(Self.keys, in: document, at: "")
         let own = try text(document["name"], "name") ?? name
         guard own == name else { throw bad("name", "is `\(own)`, but the file is \(name).json") }
-        if let network = try text(document["network"], "network"), network != "none" {
-            throw SandboxFailure("not_supported_yet", "\(name).json: network `\(network)`; only `none` so far")
-        }
+        let network = SandboxProfile.Network(rawValue: try text(document["network"], "network") ?? "none")
+        guard let network else { throw bad("network", "wants `none` or `proxy`") }
         let isolation = try text(document["isolation"], "isolation") ?? "full"
         guard ["full", "none"].contains(isolation) else { throw bad("isolation", "wants `full` or `none`") }
         return SandboxProfile(
             name: name, description: try text(document["description"], "description") ?? "",
             isolated: isolation == "full", limits: try limits(document["limits"]),
-            mounts: try mounts(document["mounts"]), landlock: try flag(document["landlock"], "landlock") ?? true,
+            mounts: try mounts(document["mounts"]), network: network, fileRules: try fileRules(document["landlock"]),
             require: try requirements(document["require"]), environment: try environment(document["env"]),
-            filter: try filter(document), digest: Digest.blake2b(Array(document.canonical.utf8)))
+            filter: try filter(document), document: document,
+            digest: Digest.blake2b(Array(document.canonical.utf8)))
     }
 
     // MARK: - Parts
@@ -52,9 +52,10 @@ struct ProfileReader {
     private func limits(_ value: JSON?) throws(SandboxFailure) -> SandboxProfile.Limits {
         var limits = SandboxProfile.Limits()
         guard let value else { return limits }
-        try only(["pids", "nofile", "stdout_bytes", "tmp_bytes"], in: value, at: "limits")
+        try only(["pids", "nofile", "files", "stdout_bytes", "tmp_bytes"], in: value, at: "limits")
         limits.pids = Int(try number(value["pids"], "limits.pids", 1...32768) ?? Int64(limits.pids))
         limits.descriptors = Int(try number(value["nofile"], "limits.nofile", 8...65536) ?? Int64(limits.descriptors))
+        limits.files = Int(try number(value["files"], "limits.files", 1...10_000_000) ?? Int64(limits.files))
         if let bytes = try number(value["stdout_bytes"], "limits.stdout_bytes", 0...(1 << 40)) {
             limits.standardOutputBytes = ByteCount(bytes)
         }
@@ -68,17 +69,38 @@ struct ProfileReader {
         var mounts: [SandboxProfile.Mount] = []
         for (index, entry) in try list(value, "mounts", max: 64).enumerated() {
             let path = "mounts[\(index)]"
-            try only(["source", "target"], in: entry, at: path)
+            try only(["source", "target", "optional"], in: entry, at: path)
             let source = try absolute(entry["source"], path + ".source")
             mounts.append(
                 .init(
                     source: source,
                     target: try entry["target"].map { value throws(SandboxFailure) in
                         try absolute(value, path + ".target")
-                    } ?? source))
+                    } ?? source,
+                    isOptional: try flag(entry["optional"], path + ".optional") ?? false))
         }
         return mounts
     }
+
+    /// `true`, `false`, or a list of paths with what is allowed below them.
+    private func fileRules(_ value: JSON?) throws(SandboxFailure) -> [SandboxProfile.FileRule] {
+        guard let value, value.bool != true else { return SandboxProfile.FileRule.standard }
+        guard value.bool == nil else { return [] }
+        guard let entries = value.array, !entries.isEmpty, entries.count <= 32 else {
+            throw bad("landlock", "wants true, false or a list of 1 to 32 rules")
+        }
+        var rules: [SandboxProfile.FileRule] = []
+        for (index, entry) in entries.enumerated() {
+            let path = "landlock[\(index)]"
+            try only(["path", "access"], in: entry, at: path)
+            guard let access = (try text(entry["access"], path + ".access")).flatMap(FileRule.Access.init(rawValue:))
+            else { throw bad(path + ".access", "wants `read`, `write` or `all`") }
+            rules.append(FileRule(path: try absolute(entry["path"], path + ".path"), access: access))
+        }
+        return rules
+    }
+
+    private typealias FileRule = SandboxProfile.FileRule
 
     private func requirements(_ value: JSON?) throws(SandboxFailure) -> Set<Isolation> {
         var require: Set<Isolation> = []
@@ -105,83 +127,13 @@ struct ProfileReader {
         return environment
     }
 
-    private func filter(_ document: JSON) throws(SandboxFailure) -> FilterProfile {
-        var filter = FilterProfile()
-        filter.defaultAction = try action(document["defaultAction"], document["defaultErrnoRet"], "defaultAction")
-        for (index, entry) in try list(document["architectures"], "architectures", max: 16).enumerated() {
-            guard let name = entry.string, name.hasPrefix("SCMP_ARCH_") else {
-                throw bad("architectures[\(index)]", "wants SCMP_ARCH_X86_64 or the like")
-            }
-            filter.architectures.append(name)
-        }
-        var groups: [String: [String]] = [:]
-        for member in document["groups"]?.members ?? [] {
-            groups[member.name] = try texts(member.value, "groups.\(member.name)", max: 512)
-        }
-        for (index, entry) in try list(document["syscalls"], "syscalls", max: 1024).enumerated() {
-            try rules(entry, at: "syscalls[\(index)]", groups: groups, into: &filter)
-        }
-        return filter
-    }
-
-    /// An entry of the OCI shape. Two comparisons of one argument are alternatives, as in runc
-    /// (libcontainer/seccomp `matchCall`); comparisons of different arguments must all hold.
-    private func rules(
-        _ entry: JSON, at path: String, groups: [String: [String]], into filter: inout FilterProfile
-    ) throws(SandboxFailure) {
-        try only(["names", "action", "errnoRet", "args", "comment"], in: entry, at: path)
-        let action = try action(entry["action"], entry["errnoRet"], path + ".action")
-        var comparisons: [FilterProfile.Comparison] = []
-        for (index, argument) in try list(entry["args"], path + ".args", max: 64).enumerated() {
-            comparisons.append(try comparison(argument, at: "\(path).args[\(index)]"))
-        }
-        let alternatives = Set(comparisons.map(\.index)).count < comparisons.count
-        let conditions = alternatives ? comparisons.map { [$0] } : [comparisons]
-        for name in try texts(entry["names"] ?? .null, path + ".names", max: 512) {
-            var expanded = [name]
-            if name.hasPrefix("@") {
-                guard let group = groups[String(name.dropFirst())] else {
-                    throw bad(path + ".names", "names the group `\(name)`, which is not in `groups`")
-                }
-                expanded = group
-            }
-            for name in expanded {
-                for condition in conditions {
-                    filter.rules.append(.init(name: name, action: action, comparisons: condition))
-                }
-            }
-        }
-    }
-
-    private func comparison(_ value: JSON, at path: String) throws(SandboxFailure) -> FilterProfile.Comparison {
-        try only(["index", "value", "valueTwo", "op"], in: value, at: path)
-        guard let word = try text(value["op"], path + ".op"), let operation = FilterProfile.Operation(rawValue: word)
-        else { throw bad(path + ".op", "wants SCMP_CMP_EQ, _NE, _LT, _LE, _GE, _GT or _MASKED_EQ") }
-        guard let index = try number(value["index"], path + ".index", 0...5),
-            let first = try number(value["value"], path + ".value", 0...Int64.max)
-        else { throw bad(path, "wants `index` and `value`") }
-        let second = try number(value["valueTwo"], path + ".valueTwo", 0...Int64.max) ?? 0
-        return .init(index: Int(index), operation: operation, value: UInt64(first), valueTwo: UInt64(second))
-    }
-
-    private func action(_ word: JSON?, _ errno: JSON?, _ path: String) throws(SandboxFailure) -> FilterProfile.Action {
-        let number = UInt16(try number(errno, path + ", errnoRet", 1...4095) ?? 1)
-        switch try text(word, path) {
-        case "SCMP_ACT_ALLOW": return .allow
-        case "SCMP_ACT_ERRNO", nil: return .refuse(errno: number)
-        case "SCMP_ACT_KILL_PROCESS": return .killProcess
-        case .some(let other):
-            throw bad(path, "is `\(other)`; wanted SCMP_ACT_ALLOW, SCMP_ACT_ERRNO or SCMP_ACT_KILL_PROCESS")
-        }
-    }
-
     // MARK: - Values
 
-    private func bad(_ path: String, _ words: String) -> SandboxFailure {
+    func bad(_ path: String, _ words: String) -> SandboxFailure {
         SandboxFailure("bad_profile", "\(name).json: `\(path)` \(words)")
     }
 
-    private func only(_ keys: Set<String>, in value: JSON, at path: String) throws(SandboxFailure) {
+    func only(_ keys: Set<String>, in value: JSON, at path: String) throws(SandboxFailure) {
         guard let members = value.members else { throw bad(path, "wants an object") }
         for member in members where !keys.contains(member.name) {
             let place = path.isEmpty ? member.name : path + "." + member.name
@@ -189,19 +141,19 @@ struct ProfileReader {
         }
     }
 
-    private func text(_ value: JSON?, _ path: String) throws(SandboxFailure) -> String? {
+    func text(_ value: JSON?, _ path: String) throws(SandboxFailure) -> String? {
         guard let value else { return nil }
         guard let text = value.string else { throw bad(path, "wants a text") }
         return text
     }
 
-    private func flag(_ value: JSON?, _ path: String) throws(SandboxFailure) -> Bool? {
+    func flag(_ value: JSON?, _ path: String) throws(SandboxFailure) -> Bool? {
         guard let value else { return nil }
         guard let flag = value.bool else { throw bad(path, "wants true or false") }
         return flag
     }
 
-    private func number(_ value: JSON?, _ path: String, _ range: ClosedRange<Int64>) throws(SandboxFailure) -> Int64? {
+    func number(_ value: JSON?, _ path: String, _ range: ClosedRange<Int64>) throws(SandboxFailure) -> Int64? {
         guard let value else { return nil }
         guard let number = value.integer, range.contains(number) else {
             throw bad(path, "wants a whole number of \(range.lowerBound) to \(range.upperBound)")
@@ -209,13 +161,13 @@ struct ProfileReader {
         return number
     }
 
-    private func list(_ value: JSON?, _ path: String, max: Int) throws(SandboxFailure) -> [JSON] {
+    func list(_ value: JSON?, _ path: String, max: Int) throws(SandboxFailure) -> [JSON] {
         guard let value else { return [] }
         guard let list = value.array, list.count <= max else { throw bad(path, "wants a list of at most \(max)") }
         return list
     }
 
-    private func texts(_ value: JSON, _ path: String, max: Int) throws(SandboxFailure) -> [String] {
+    func texts(_ value: JSON, _ path: String, max: Int) throws(SandboxFailure) -> [String] {
         var texts: [String] = []
         for (index, entry) in try list(value, path, max: max).enumerated() {
             guard let text = entry.string else { throw bad("\(path)[\(index)]", "wants a text") }
@@ -224,7 +176,7 @@ struct ProfileReader {
         return texts
     }
 
-    private func absolute(_ value: JSON?, _ path: String) throws(SandboxFailure) -> String {
+    func absolute(_ value: JSON?, _ path: String) throws(SandboxFailure) -> String {
         guard let text = try text(value, path), text.hasPrefix("/"), text.utf8.count < 1024,
             !text.split(separator: "/").contains(where: { $0 == ".." || $0 == "." }), !text.utf8.contains(0)
         else { throw bad(path, "wants an absolute path without `..`") }

@@ -10,6 +10,8 @@ package struct SandboxProfile: Sendable, Hashable {
         package var descriptors = 256
         /// What the caller keeps of standard output and error; the sandbox itself passes everything on.
         package var standardOutputBytes = ByteCount.mebibytes(16)
+        /// Files and folders in the work folder.
+        package var files = 100_000
         /// Each of /tmp and /dev/shm, in memory.
         package var temporaryBytes = ByteCount.mebibytes(64)
     }
@@ -18,6 +20,36 @@ package struct SandboxProfile: Sendable, Hashable {
         package let source: String
         /// Absolute, as the task sees it.
         package let target: String
+        /// Left out on a host that does not have it.
+        package let isOptional: Bool
+    }
+
+    /// What Landlock allows below a path of the sandbox; anything else is refused.
+    package struct FileRule: Sendable, Hashable {
+        package enum Access: String, Sendable, CaseIterable {
+            /// Read and execute.
+            case read
+            /// Read, execute and write what is there.
+            case write
+            /// Make, remove and rename as well.
+            case all
+        }
+
+        package let path: String
+        package let access: Access
+
+        /// What `"landlock": true` stands for.
+        package static let standard: [FileRule] = [
+            .init(path: "/", access: .read), .init(path: "/proc", access: .write), .init(path: "/dev", access: .all),
+            .init(path: "/tmp", access: .all), .init(path: "/work", access: .all),
+        ]
+    }
+
+    package enum Network: String, Sendable, CaseIterable {
+        /// A loopback interface of its own.
+        case none
+        /// Named hosts, through the worker's proxy.
+        case proxy
     }
 
     package var name: String
@@ -27,11 +59,16 @@ package struct SandboxProfile: Sendable, Hashable {
     package var limits: Limits
     /// Further folders of the host, read-only.
     package var mounts: [Mount]
-    package var landlock: Bool
+    package var network: Network
+    /// Empty: without Landlock.
+    package var fileRules: [FileRule]
+    package var landlock: Bool { !fileRules.isEmpty }
     /// A machine without one of these refuses the profile.
     package var require: Set<Isolation>
     package var environment: [String: String]
     package var filter: FilterProfile
+    /// The profile as JSON, with everything inherited put in.
+    package internal(set) var document: JSON
     /// BLAKE2b of the canonical JSON with everything inherited put in.
     package internal(set) var digest: Digest
 
@@ -42,9 +79,23 @@ package struct SandboxProfile: Sendable, Hashable {
     /// Reads a profile and those it extends.
     /// - Throws: `unknown_profile`, `bad_profile` with the path of the field.
     package static func load(named name: String, from directory: String) throws(SandboxFailure) -> SandboxProfile {
-        let document = try merged(named: name, from: directory, depth: 0)
-        var reader = ProfileReader(name: name)
-        return try reader.profile(document)
+        let document = try merged(named: name, from: [directory], depth: 0)
+        return try ProfileReader(name: name).profile(document)
+    }
+
+    /// Reads a file, NAME.json, and the profiles it extends: from its own folder, else from the first of `parents` that
+    /// has them.
+    /// - Throws: `unknown_profile`, `bad_profile` with the path of the field.
+    package static func load(file path: String, parents: [String]) throws(SandboxFailure) -> SandboxProfile {
+        let slash = path.lastIndex(of: "/")
+        let directory = slash.map { String(path[..<$0]) } ?? "."
+        let file = slash.map { String(path[path.index(after: $0)...]) } ?? path
+        guard file.hasSuffix(".json") else {
+            throw SandboxFailure("bad_profile", "\(path): a profile is a file NAME.json")
+        }
+        let name = String(file.dropLast(".json".count))
+        let document = try merged(named: name, from: [directory] + parents, depth: 0)
+        return try ProfileReader(name: name).profile(document)
     }
 
     /// Every profile of a folder, by name.
@@ -57,7 +108,9 @@ package struct SandboxProfile: Sendable, Hashable {
         }.sorted()
     }
 
-    private static func merged(named name: String, from directory: String, depth: Int) throws(SandboxFailure) -> JSON {
+    private static func merged(
+        named name: String, from directories: [String], depth: Int
+    ) throws(SandboxFailure) -> JSON {
         guard depth < maxInheritance else {
             throw SandboxFailure("bad_profile", "\(name).json: at most \(maxInheritance) generations of `extends`")
         }
@@ -67,10 +120,13 @@ package struct SandboxProfile: Sendable, Hashable {
             throw SandboxFailure(
                 "unknown_profile", "a profile's name has a-z, 0-9 and -, found `\(name.prefix(80))`")
         }
-        let path = "\(directory)/\(name).json"
-        guard let bytes = Files.read(path, max: maxFileBytes) else {
-            let known = names(in: directory).joined(separator: ", ")
-            throw SandboxFailure("unknown_profile", "no profile `\(name)` in \(directory); there: \(known)")
+        let paths = directories.map { "\($0)/\(name).json" }
+        guard let path = paths.first(where: Files.exists), let bytes = Files.read(path, max: maxFileBytes) else {
+            let known = directories.flatMap(names(in:)).joined(separator: ", ")
+            throw SandboxFailure(
+                "unknown_profile",
+                "no profile `\(name)` in \(directories.joined(separator: " or ")), at most \(maxFileBytes) bytes; there: "
+                    + known)
         }
         let document: JSON
         do {
@@ -82,6 +138,6 @@ package struct SandboxProfile: Sendable, Hashable {
         guard let parentName = parent.string else {
             throw SandboxFailure("bad_profile", "\(path): `extends` wants a profile's name")
         }
-        return ProfileReader.merge(try merged(named: parentName, from: directory, depth: depth + 1), document)
+        return ProfileReader.merge(try merged(named: parentName, from: directories, depth: depth + 1), document)
     }
 }

@@ -1,21 +1,39 @@
 import FogCore
 import FogJobs
 
-/// By which rules a machine's owner lends it.
-package enum HarvestPolicy: String, Sendable, Codable, CaseIterable {
-    /// Always open: no presence, no window.
-    case dedicated
-}
-
 /// What the owner lets Fog use from now on, and what an eviction by it is called.
 package struct HarvestDecision: Hashable, Sendable {
     package var allowance: Allowance
     /// The outcome of attempts that end because of it.
     package var eviction: Outcome
+    /// From the order to leave to SIGKILL; meanwhile a task gets a twentieth of a core.
+    package var evictGrace: TimeSpan
+    /// Tasks run only on what everybody else leaves of processor and disk.
+    package var isIdlePriority: Bool
 
-    package init(_ allowance: Allowance, eviction: Outcome = .evictedUser) {
+    package init(
+        _ allowance: Allowance, eviction: Outcome = .evictedUser, evictGrace: TimeSpan = .seconds(10),
+        isIdlePriority: Bool = false
+    ) {
         self.allowance = allowance
         self.eviction = eviction
+        self.evictGrace = evictGrace
+        self.isIdlePriority = isIdlePriority
+    }
+}
+
+/// What a worker has in hand, for whoever decides how far the machine is lent.
+package struct HarvestWork: Hashable, Sendable {
+    /// Tasks that are here, waiting ones included.
+    package var held = 0
+    package var running = 0
+    /// Processor time of all tasks that ended since the start.
+    package var used = TimeSpan.zero
+
+    package init(held: Int = 0, running: Int = 0, used: TimeSpan = .zero) {
+        self.held = held
+        self.running = running
+        self.used = used
     }
 }
 
@@ -23,16 +41,21 @@ package struct HarvestDecision: Hashable, Sendable {
 package protocol AllowanceSource: Sendable {
     /// The present decision first, then each change. Read by one agent, once.
     func decisions() -> AsyncStream<HarvestDecision>
+    /// Tells what the agent has in hand whenever that changes. Returns at once.
+    func working(_ work: HarvestWork)
 }
 
-/// The policy `dedicated`: one decision, for ever.
+extension AllowanceSource {
+    package func working(_ work: HarvestWork) {}
+}
+
+/// A machine without any rule: one decision, for ever. No sensor is asked, so what runs here depends on nothing else.
 package struct DedicatedMachine: AllowanceSource {
     private let allowance: Allowance
 
     package init(cpu: Millicores, memory: ByteCount, slots: Int) {
         allowance = Allowance(
-            state: .open, reason: "policy dedicated: no presence, no window", cpuCap: cpu, memoryCap: memory,
-            slots: slots)
+            state: .open, reason: "policy always: no sensor is asked", cpuCap: cpu, memoryCap: memory, slots: slots)
     }
 
     package func decisions() -> AsyncStream<HarvestDecision> {

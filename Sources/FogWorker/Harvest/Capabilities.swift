@@ -24,7 +24,8 @@ package enum Capabilities {
             labels: configuration.labels, region: configuration.region,
             volumes: (try? SharedVolumes(configuration.volumes, stateDirectory: configuration.stateDirectory))?.names
                 ?? [],
-            profiles: profiles, missingIsolation: missing, software: configuration.software)
+            profiles: profiles, missingIsolation: missing, software: configuration.software,
+            isMobile: MachineFacts.isMobile())
     }
 
     /// The profiles whose requirements this machine meets, and what is missing of the `default` one.

@@ -28,6 +28,17 @@ package struct MachineFacts: Sendable, Hashable {
         }
     }()
 
+    /// Whether it has a battery of its own or a mobile network.
+    package static func isMobile(_ sysfs: String = "/sys") -> Bool {
+        if PowerSupply.names(sysfs).contains(where: { PowerSupply.isBattery(PowerSupply.folder(sysfs, $0)) }) {
+            return true
+        }
+        return SensorFile.names(sysfs + "/class/net").contains { name in
+            let words = SensorFile.text("\(sysfs)/class/net/\(name)/uevent") ?? ""
+            return words.contains("DEVTYPE=wwan") || name.hasPrefix("wwan") || name.hasPrefix("rmnet")
+        }
+    }
+
     /// `MemTotal:       24567890 kB`, as proc_meminfo(5) writes it.
     static func memory(_ meminfo: String) -> ByteCount {
         for line in meminfo.split(separator: "\n") where line.hasPrefix("MemTotal:") {

@@ -9,6 +9,7 @@ struct Courier: Sendable {
     static let logPieceBytes = 1 << 20
 
     let client: FogClient
+    let bandwidth: Bandwidth
 
     /// Sends what must be there before the report. What was sent is taken off the attempt's lists, so that a later try
     /// goes on.
@@ -41,6 +42,7 @@ struct Courier: Sendable {
                     count: Int(min(Int64(Self.logPieceBytes), tail.size - at)))
             }
             guard !piece.isEmpty else { return }
+            await bandwidth.admit(piece.count)
             let received = try await client.appendLog(finished.attempt, stream: tail.stream, offset: at, bytes: piece)
             // The coordinator keeps less than was written once its own limit is reached; then there is no more to do.
             guard received > at else { return }
@@ -65,7 +67,9 @@ struct Courier: Sendable {
         while true {
             let at = offset
             let piece = try await Self.read(
-                folder + "/" + upload.name, at: at, count: Int(min(Int64(Self.pieceBytes), upload.size - at)))
+                folder + "/" + upload.name, at: at,
+                count: Int(min(Int64(bandwidth.piece(Self.pieceBytes)), upload.size - at)))
+            await bandwidth.admit(piece.count)
             do {
                 let answer = try await client.upload(upload.digest, total: upload.size, offset: at, bytes: piece)
                 if answer.complete { return }

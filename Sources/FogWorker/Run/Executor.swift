@@ -9,6 +9,7 @@ struct Executor: Sendable {
     let configuration: WorkerConfiguration
     let client: FogClient
     let host: SandboxHost
+    let bandwidth: Bandwidth
     let staging: Staging
     let profiles: ProfileShelf
     let pump: LogPump
@@ -38,7 +39,8 @@ struct Executor: Sendable {
     private func perform(_ run: inout AttemptRun, slot index: Int, for agent: WorkerAgent) async {
         let lease = run.lease
         do {
-            let profile = try await agent.allowed(try profiles.profile(named: lease.profile))
+            let profile = try profiles.profile(named: lease.profile)
+            run.isIdle = try await agent.admit(profile)
             run.profile = profile
             run.hasFolder = true
             if let missing = lease.secrets?.first(where: { $0.value == nil }) {
@@ -109,6 +111,7 @@ struct Executor: Sendable {
         task.standardError = run.logs[1].writingEnd
         task.processors = processors
         task.niceness = configuration.niceness
+        task.isIdle = run.isIdle
         task.allowUnsafe = configuration.allowUnsafe
         return task
     }
@@ -141,7 +144,7 @@ struct Executor: Sendable {
             let left = run.hasFolder && !CheckpointTaking.isEmpty(run.place.checkpoint)
             (run.outcome, run.detail) = OutcomeReading.outcome(
                 of: result, lease: run.lease, wish: run.wish, leftCheckpoint: left)
-        } else if case .reporting(let outcome, let detail) = run.wish {
+        } else if let (outcome, detail) = run.wish?.report {
             (run.outcome, run.detail) = (outcome, detail)
         } else if let failure = run.failure {
             (run.outcome, run.detail) = (failure.outcome, failure.detail)
@@ -263,7 +266,7 @@ struct Executor: Sendable {
     private func deliver(_ finished: inout FinishedAttempt, _ run: AttemptRun, isAway: Bool) async -> FinishedAttempt? {
         guard finished.needsUpload || isAway else { return finished }
         if !isAway {
-            switch await Courier(client: client).send(&finished) {
+            switch await Courier(client: client, bandwidth: bandwidth).send(&finished) {
             case nil: return finished
             case .stale: return nil
             case .refused(let code, let message):
@@ -314,6 +317,8 @@ struct AttemptRun {
     let lease: Lease
     let place: AttemptPlace
     var profile: SandboxProfile?
+    /// Runs on what the machine's owner leaves.
+    var isIdle = false
     var staged = StagedInputs()
     var hasFolder = false
     var logs: [LogCapture] = []

@@ -1,3 +1,4 @@
+import FogCore
 import FogJobs
 
 /// Names of inputs, checked once more where they become paths: a coordinator that was taken over must not reach beyond
@@ -29,6 +30,7 @@ enum InputName {
     }
 
     static func mistake(in name: String) -> String? {
+        if name.hidesSlash { return "leaves the work folder" }
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         if name.isEmpty || name.utf8.count > maxBytes || parts.count > maxParts { return "is empty or too long" }
         for part in parts {

@@ -7,6 +7,16 @@ enum EndWish: Sendable, Hashable {
     /// Not ours any more: kill, report nothing.
     case silently
     case reporting(Outcome, detail: String)
+    /// As reporting, for the machine's owner, who wants it back now.
+    case evicting(Outcome, detail: String)
+
+    /// What is reported.
+    var report: (outcome: Outcome, detail: String)? {
+        switch self {
+        case .silently: nil
+        case .reporting(let outcome, let detail), .evicting(let outcome, let detail): (outcome, detail)
+        }
+    }
 }
 
 /// Reads an attempt's outcome out of how its program ended: pure.
@@ -28,10 +38,7 @@ enum OutcomeReading {
         case .launchFailed(let step, let errno):
             (.launchFailed, "\(step.words) failed with errno \(errno)")
         case .killed:
-            switch wish {
-            case .reporting(let outcome, let detail): (outcome, detail)
-            case .silently, nil: (.signaled, "killed from outside of Fog")
-            }
+            wish?.report ?? (.signaled, "killed from outside of Fog")
         }
     }
 

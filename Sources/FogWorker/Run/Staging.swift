@@ -28,16 +28,21 @@ actor Staging {
     var cache: ContentCache
     private let volumes: SharedVolumes
     let client: FogClient
+    private let bandwidth: Bandwidth
     private let retry: Backoff
     /// One fetch per content, however many tasks wait for it.
     var fetches: [ContentCache.Key: Task<Result<Int64, WorkerFailure>, Never>] = [:]
 
     private static let tries = 6
 
-    init(cache: ContentCache, volumes: SharedVolumes = SharedVolumes(), client: FogClient, retry: Backoff) {
+    init(
+        cache: ContentCache, volumes: SharedVolumes = SharedVolumes(), client: FogClient, bandwidth: Bandwidth,
+        retry: Backoff
+    ) {
         self.cache = cache
         self.volumes = volumes
         self.client = client
+        self.bandwidth = bandwidth
         self.retry = retry
     }
 
@@ -201,8 +206,9 @@ actor Staging {
         var offset = min(Disk.size(partial) ?? 0, size)
         if offset == 0 { unlink(partial) }
         while offset < size || offset == 0 {
-            let wanted = Int(min(Int64(Self.pieceBytes), size - offset))
+            let wanted = Int(min(Int64(bandwidth.piece(Self.pieceBytes)), size - offset))
             let at = offset
+            await bandwidth.admit(wanted)
             let piece = wanted == 0 ? [] : try await piece(of: key.digest, at: at, count: wanted)
             try await Disk.offload { () throws(WorkerFailure) in
                 let file = open(partial, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)

@@ -75,7 +75,7 @@ extension WorkerAgent {
             let id = outbox.removeFirst()
             guard var finished = undelivered[id] else { continue }
             if finished.needsUpload {
-                switch await Courier(client: client).send(&finished) {
+                switch await Courier(client: client, bandwidth: bandwidth).send(&finished) {
                 case nil: if undelivered[id] != nil { undelivered[id] = finished }
                 case .stale:
                     await drop(id)

@@ -159,6 +159,7 @@ extension WorkerAgent {
                     PollRequest(allowance: decision.allowance, want: want, wait: configuration.pollWait))
                 failures = 0
                 accept(answer.leases)
+                await returnUnwanted()
             } catch {
                 guard !Task.isCancelled else { break }
                 failures += 1
@@ -204,6 +205,7 @@ extension WorkerAgent {
             held[lease.attempt] = HeldAttempt(lease: lease, term: term, arrivedAt: now)
             waiting.append(lease.attempt)
         }
+        tellWork()
         assign()
     }
 }

@@ -28,6 +28,7 @@ extension WorkerAgent {
             usedCPU = usedCPU + lease.resources.cpu
             usedMemory = usedMemory + lease.resources.memory
             idle.removeValue(forKey: index)?.resume(returning: lease)
+            tellWork()
         }
         if wanted > 0 { pollWake.signal() }
     }
@@ -42,12 +43,13 @@ extension WorkerAgent {
             && usedMemory + resources.memory <= decision.allowance.memoryCap
     }
 
+    /// Whether a task with this profile is to run at idle priority.
     /// - Throws: `profile_refused` where the owner allows less.
-    func allowed(_ profile: SandboxProfile) throws(WorkerFailure) -> SandboxProfile {
+    func admit(_ profile: SandboxProfile) throws(WorkerFailure) -> Bool {
         if let ceiling = decision.allowance.profileCeiling, !ceiling.contains(profile.name) {
             throw WorkerFailure("profile_refused", "the owner allows no profile `\(profile.name)`")
         }
-        return profile
+        return decision.isIdlePriority
     }
 
     /// The program is about to start. A wish that came before it is answered, and the program is not started.
@@ -61,6 +63,8 @@ extension WorkerAgent {
         held[id]?.slot = (index, sandbox)
         held[id]?.place = place
         held[id]?.logs = logs
+        // The owner came back while it was being staged.
+        if decision.allowance.state == .frozen { housekeepingWake.signal() }
         return nil
     }
 
@@ -87,11 +91,18 @@ extension WorkerAgent {
                 discard(finished)
             }
         }
+        if let receipt = finished?.report.receipt, let usage = try? SignedReceipt(bytes: receipt.bytes).receipt.usage {
+            used = used + .milliseconds(Int64(clamping: usage.cpuNanoseconds) / 1_000_000)
+        }
+        tellWork()
         meanTask = meanTask.map { $0 + (Double(took) - $0) / 8 } ?? Double(took)
         if held.isEmpty, phase == .draining { drainWake.signal() }
     }
 
     // MARK: Ending
+
+    /// What a task gets of a core while it leaves its owner's machine.
+    static let leavingCPU = Millicores(50)
 
     /// Ends one attempt; the first wish stays.
     func end(_ id: AttemptID, _ wish: EndWish) async {
@@ -100,6 +111,7 @@ extension WorkerAgent {
         if let place = waiting.firstIndex(of: id) {
             waiting.remove(at: place)
             held[id] = nil
+            tellWork()
             await reportUnrun(attempt.lease, wish)
         } else {
             await terminate(id)
@@ -117,7 +129,7 @@ extension WorkerAgent {
     }
 
     private func reportUnrun(_ lease: Lease, _ wish: EndWish) async {
-        guard case .reporting(let outcome, let detail) = wish,
+        guard let (outcome, detail) = wish.report,
             let finished = await executor.unrun(lease, outcome, detail, coordinator: terms?.coordinator)
         else { return }
         enqueue(finished)
@@ -127,7 +139,11 @@ extension WorkerAgent {
     func terminate(_ id: AttemptID) async {
         guard let attempt = held[id], let wish = attempt.wish, let (index, sandbox) = attempt.slot else { return }
         orders[index, default: 0] += 1
-        await sandbox.terminate(grace: wish == .silently ? .zero : attempt.lease.killGrace)
+        switch wish {
+        case .silently: await sandbox.terminate(grace: .zero)
+        case .evicting: await sandbox.evict(grace: decision.evictGrace, cpu: Self.leavingCPU)
+        case .reporting: await sandbox.terminate(grace: attempt.lease.killGrace)
+        }
         orders[index, default: 1] -= 1
         assign()
     }
@@ -178,7 +194,7 @@ extension WorkerAgent {
         guard let attempt = held[id], let place = attempt.place else { return }
         let companion = Companion(
             lease: attempt.lease, place: place, logs: attempt.logs, interval: configuration.logInterval,
-            courier: Courier(client: client), logger: logger)
+            courier: Courier(client: client, bandwidth: bandwidth), logger: logger)
         held[id]?.companion = Task {
             if await companion.run() == .stale { await self.drop(id) }
         }

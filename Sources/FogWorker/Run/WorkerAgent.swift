@@ -20,6 +20,7 @@ package actor WorkerAgent: Service {
     nonisolated let spool: Spool
     nonisolated let source: any AllowanceSource
     nonisolated let slots: Int
+    nonisolated let bandwidth: Bandwidth
     /// New with every start: tells the coordinator that what it knew of the former process is gone.
     nonisolated let incarnation = Base32.encode(SecureRandom.bytes(16))
 
@@ -55,6 +56,8 @@ package actor WorkerAgent: Service {
     var usedCPU = Millicores.zero
     var usedMemory = ByteCount.zero
     var running = 0
+    /// Processor time of all tasks that ended.
+    var used = TimeSpan.zero
     /// Mean time of a task in its slot, in milliseconds; nil before the first.
     var meanTask: Double?
 
@@ -91,10 +94,14 @@ package actor WorkerAgent: Service {
         if let mistake = ProgramProbe.mistake(in: configuration.programs) {
             throw WorkerFailure("bad_configuration", mistake)
         }
+        let bandwidth = Bandwidth(clock: client.clock)
+        self.bandwidth = bandwidth
         let cache = try ContentCache(folder: configuration.cacheFolder, limit: configuration.cacheLimit)
         executor = Executor(
             configuration: configuration, client: client, host: host,
-            staging: Staging(cache: cache, volumes: volumes, client: client, retry: configuration.retry),
+            bandwidth: bandwidth,
+            staging: Staging(
+                cache: cache, volumes: volumes, client: client, bandwidth: bandwidth, retry: configuration.retry),
             profiles: ProfileShelf(directory: configuration.profilesDirectory), pump: try LogPump(),
             processors: ProcessorPool(), spool: spool, logger: logger)
         self.source = source ?? DedicatedMachine(cpu: cpu, memory: memory, slots: slots)

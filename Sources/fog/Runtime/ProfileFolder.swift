@@ -1,7 +1,7 @@
 internal import FogCommandLine
 import Glibc
 
-/// Where the sandbox profiles of this installation are.
+/// Where the sandbox profiles of this installation are, and what else comes with them.
 enum ProfileFolder {
     private static let name = "sandbox-profiles"
 
@@ -20,6 +20,20 @@ enum ProfileFolder {
         if let found = candidates.first(where: { Disk.exists("\($0)/default.json") }) { return found }
         throw CommandLineFailure(
             "no_profiles", "there is no folder \(name) with default.json beside this program", help: "set FOG_PROFILES")
+    }
+
+    /// A file that comes with Fog: below the folders above the executable, as installed (`share/fog`) or as built
+    /// (`Scripts`).
+    /// - Throws: `no_file`.
+    static func shared(_ name: String) throws -> String {
+        var folder = executableFolder
+        while !folder.isEmpty {
+            for path in ["\(folder)/share/fog/\(name)", "\(folder)/Scripts/\(name)"] where Disk.exists(path) {
+                return path
+            }
+            folder = String(folder[..<(folder.lastIndex(of: "/") ?? folder.startIndex)])
+        }
+        throw CommandLineFailure("no_file", "there is no share/fog/\(name) beside this program")
     }
 
     private static var executableFolder: String {

@@ -4,14 +4,25 @@ internal import FogCore
 internal import FogSandbox
 import Foundation
 
-/// `fog bench sandbox`: what isolation costs.
+/// `fog bench sandbox`: what isolation costs, and whether it leaves anything behind.
 struct BenchSandbox: SessionCommand {
     static let configuration = CommandConfiguration(
         "sandbox", "Time `true` in the sandbox beside `true` alone, and beside bubblewrap where it is installed.",
-        examples: ["fog bench sandbox", "fog bench sandbox --count 1000 -o json"])
+        examples: [
+            "fog bench sandbox", "fog bench sandbox --count 1000 -o json", "fog bench sandbox --launches 20000",
+        ],
+        more: """
+            launch: from the call to the end of `true`, one at a time, by a launcher that is up. command: `fog sandbox run` \
+            as a process. run: all cores at once. bubblewrap gets the same root, filter and control group, in turns with \
+            the others. With --launches only that many launches are made, and what they left is counted; exit 1 when it \
+            is more than nothing.
+            """)
 
     @Option(help: "Processes of each run.")
     var count = 300
+
+    @Option(help: "Make so many launches and count what is left of them.")
+    var launches: Int?
 
     @OptionGroup var bench: BenchOptions
     @OptionGroup var common: CommonOptions
@@ -20,90 +31,201 @@ struct BenchSandbox: SessionCommand {
         guard (1...100_000).contains(count) else {
             throw ValidationError("--count must be 1 to 100000, found \(count)")
         }
+        if let launches, !(1...10_000_000).contains(launches) {
+            throw ValidationError("--launches must be 1 to 10000000, found \(launches)")
+        }
     }
 
     func run(_ session: Session) async throws {
-        let folder = try ProfileFolder.locate(environment: session.environment)
-        let host = try SandboxHost(launcherPath: Launcher.locate())
-        let slots = CurrentMachine.processors
         let work = NSTemporaryDirectory() + "fog-bench-\(UUID().uuidString.prefix(8))"
+        try Disk.makeFolder(work)
+        defer { try? FileManager.default.removeItem(atPath: work) }
+        // Before the first host: its thread and files stay for the life of the process.
+        try await withHost(session, work) { places in
+            if launches != nil { try await last(places) }
+        }
+        let before = LeakCount(folder: work)
+        if let launches {
+            let leaks = try await withHost(session, work) { places in try await soak(places, launches, session) }
+            try conclude(
+                leaks, Self.leaks(from: before, to: LeakCount(folder: work), besides: Self.slackBytes), session)
+        } else {
+            try await withHost(session, work) { places in
+                try await throughput(places, session)
+                try await latency(places, session)
+            }
+        }
+    }
+
+    /// A slot a core, warm, and their work folders.
+    private struct Places {
+        let slots: [SandboxSlot]
+        let filter: CompiledFilter
+        let work: String
+    }
+
+    private func withHost<Result>(
+        _ session: Session, _ work: String, _ body: (Places) async throws -> Result
+    ) async throws -> Result {
+        let folder = try ProfileFolder.locate(environment: session.environment)
+        let profile = try SandboxProfile.load(named: "default", from: folder)
+        let host = try SandboxHost(launcherPath: Launcher.locate())
         do {
-            let profile = try SandboxProfile.load(named: "default", from: folder)
-            var all: [SandboxSlot] = []
-            for index in 0..<slots { all.append(try await host.slot(profile: profile, index: index)) }
-            for index in 0..<slots { try Disk.makeFolder("\(work)/\(index)") }
-            _ = try await Self.seconds(all, count: slots * 5, work)
-            var floors: [Double] = []
-            var rates: [Double] = []
-            var ratios: [Double] = []
-            var wraps: [Double] = []
-            let wrap = Self.bubblewrap
-            for _ in 0..<bench.runs {
-                let before = Double(count) / SpawnFloor.seconds(tasks: count, atOnce: slots)
-                let rate = Double(count) / (try await Self.seconds(all, count: count, work))
-                let after = Double(count) / SpawnFloor.seconds(tasks: count, atOnce: slots)
-                floors += [before, after]
-                rates.append(rate)
-                ratios.append(rate / ((before + after) / 2))
-                if let wrap {
-                    let few = max(1, count / 5)
-                    let each = "i=0; while [ $i -lt \((few + slots - 1) / slots) ]; do \(wrap); i=$((i+1)); done"
-                    let loop = Array(repeating: "(\(each)) &", count: slots).joined(separator: " ") + " wait"
-                    let seconds = try SpawnFloor.seconds(command: loop, tasks: few, environment: session.environment)
-                    wraps.append(Double((few + slots - 1) / slots * slots) / seconds)
-                }
+            var slots: [SandboxSlot] = []
+            for index in 0..<CurrentMachine.processors {
+                slots.append(try await host.slot(profile: profile, index: index))
+                try Disk.makeFolder("\(work)/\(index)")
             }
-            BenchFigure(
-                bench: "sandbox", name: "floor", unit: "tasks/s", values: floors, note: "posix_spawn, \(slots) at once"
-            ).show(session)
-            BenchFigure(
-                bench: "sandbox", name: "run", unit: "tasks/s", values: rates,
-                note: "\(BenchFigure.text(BenchFigure.median(ratios))) of the floor"
-            ).show(session)
-            if wrap != nil {
-                let times = BenchFigure.median(rates) / BenchFigure.median(wraps)
-                BenchFigure(
-                    bench: "sandbox", name: "bubblewrap", unit: "tasks/s", values: wraps,
-                    note: "the sandbox does \(BenchFigure.text(times)) times as many"
-                ).show(session)
-            }
+            let places = Places(slots: slots, filter: try FilterCompiler.compile(profile), work: work)
+            _ = try await seconds(places, count: slots.count * 5)
+            let result = try await body(places)
+            await host.shutdown()
+            return result
         } catch {
             await host.shutdown()
             throw error
         }
-        await host.shutdown()
-        try? FileManager.default.removeItem(atPath: work)
     }
 
-    private static func seconds(_ slots: [SandboxSlot], count: Int, _ work: String) async throws -> Double {
+    // MARK: - All cores
+
+    private func throughput(_ places: Places, _ session: Session) async throws {
+        let slots = places.slots.count
+        let wrap = try Bubblewrap(filter: places.filter, folder: places.work)
+        defer { wrap?.close() }
+        var (floors, rates, wraps): ([Double], [Double], [Double]) = ([], [], [])
+        for _ in 0..<bench.runs {
+            floors.append(Double(count) / SpawnFloor.seconds(tasks: count, atOnce: slots))
+            rates.append(Double(count) / (try await seconds(places, count: count)))
+            floors.append(Double(count) / SpawnFloor.seconds(tasks: count, atOnce: slots))
+            if let wrap {
+                let each = max(1, count / 3 / slots)
+                let watch = Stopwatch()
+                // Each iteration waits for its own processes; the class keeps nothing that changes between launches.
+                nonisolated(unsafe) let shared = wrap
+                DispatchQueue.concurrentPerform(iterations: slots) { _ in
+                    for _ in 0..<each { try? shared.launch() }
+                }
+                wraps.append(Double(each * slots) / watch.seconds)
+            }
+        }
+        let share = BenchFigure.median(rates) / BenchFigure.median(floors)
+        show("floor", "tasks/s", floors, "posix_spawn, \(slots) at once", session)
+        show("run", "tasks/s", rates, "\(BenchFigure.text(share)) of the floor, \(slots) at once", session)
+        if wrap != nil {
+            let times = BenchFigure.median(rates) / BenchFigure.median(wraps)
+            let note = "the sandbox does \(BenchFigure.text(times)) times as many"
+            show("bubblewrap", "tasks/s", wraps, note, session)
+        }
+    }
+
+    private func seconds(_ places: Places, count: Int) async throws -> Double {
         let watch = Stopwatch()
+        let slots = places.slots
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (index, slot) in slots.enumerated() {
-                group.addTask {
-                    let task = SandboxTask(
-                        arguments: ["true"], environment: ["PATH": "/usr/bin:/bin"], workFolder: "\(work)/\(index)")
-                    for _ in 0..<(count / slots.count + (index < count % slots.count ? 1 : 0)) {
-                        let result = try await slot.run(task)
-                        guard result.shellCode == 0 else {
-                            throw CommandLineFailure("bench_failed", "true ended as \(result.ending)")
-                        }
-                    }
-                }
+                let runs = count / slots.count + (index < count % slots.count ? 1 : 0)
+                group.addTask { for _ in 0..<runs { try await Self.launch(slot, "\(places.work)/\(index)") } }
             }
             try await group.waitForAll()
         }
         return watch.seconds
     }
 
-    /// The nearest that bubblewrap does to the profile default: all namespaces, a read-only root, fresh /proc, /tmp,
-    /// /dev. It sets no limits and no filter.
-    private static var bubblewrap: String? {
-        guard
-            let path = ["/usr/bin/bwrap", "/usr/local/bin/bwrap"].first(where: { (path: String) in
-                access(path, X_OK) == 0
-            })
-        else { return nil }
-        return
-            "\(path) --unshare-all --die-with-parent --new-session --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --symlink usr/bin /bin --proc /proc --dev /dev --tmpfs /tmp --tmpfs /work --chdir /work true"
+    private static func launch(_ slot: SandboxSlot, _ work: String, _ words: [String] = ["true"]) async throws {
+        let result = try await slot.run(
+            SandboxTask(arguments: words, environment: ["PATH": "/usr/bin:/bin"], workFolder: work))
+        guard result.shellCode == 0 else {
+            throw CommandLineFailure("bench_failed", "\(words[0]) ended as \(result.ending)")
+        }
+    }
+
+    // MARK: - One at a time
+
+    /// In turns, so that a busy moment of the machine falls on all of them.
+    private func latency(_ places: Places, _ session: Session) async throws {
+        let wrap = try Bubblewrap(filter: places.filter, folder: places.work)
+        defer { wrap?.close() }
+        let own = ["/proc/self/exe", "sandbox", "run", "--work", "\(places.work)/0", "--", "true"]
+        var (warm, once, wraps): ([Double], [Double], [Double]) = ([], [], [])
+        for round in 0..<max(20, count / 3) * bench.runs {
+            var watch = Stopwatch()
+            try await Self.launch(places.slots[0], "\(places.work)/0")
+            warm.append(watch.milliseconds)
+            if let wrap {
+                watch = Stopwatch()
+                try wrap.launch()
+                wraps.append(watch.milliseconds)
+            }
+            // Ten times as long as the others, so not as often.
+            guard round % 5 == 0 else { continue }
+            watch = Stopwatch()
+            try OneShot.wait(for: try OneShot.start(own), "fog sandbox run")
+            once.append(watch.milliseconds)
+        }
+        func ratio(_ values: [Double]) -> String {
+            let tail = "p99 \(BenchFigure.text(BenchFigure.percentile(values, 99)))"
+            guard wrap != nil else { return tail }
+            return "\(BenchFigure.text(BenchFigure.median(values) / BenchFigure.median(wraps))) of bubblewrap, \(tail)"
+        }
+        show("launch", "ms", warm, ratio(warm), session)
+        show("command", "ms", once, ratio(once), session)
+        if wrap != nil {
+            show("bubblewrap_launch", "ms", wraps, "same root, filter and control group", session)
+        }
+    }
+
+    // MARK: - What is left
+
+    private static let slackBytes: Int64 = 1 << 20
+
+    private func soak(_ places: Places, _ launches: Int, _ session: Session) async throws -> [String] {
+        // What is made once, by this process or its libraries, is made in the first half; a leak goes on in the second.
+        var took = try await seconds(places, count: launches - launches / 2)
+        try await last(places)
+        let middle = LeakCount(folder: places.work)
+        took += try await seconds(places, count: launches / 2)
+        show("soak", "tasks/s", [Double(launches) / took], "\(launches) launches", session)
+        return try Self.leaks(from: middle, to: await settled(places, middle), besides: Self.slackBytes)
+    }
+
+    /// Tasks that last, so that what looks at running ones has started as well.
+    private func last(_ places: Places) async throws {
+        for (index, slot) in places.slots.enumerated() {
+            try await Self.launch(slot, "\(places.work)/\(index)", ["sleep", "0.3"])
+        }
+    }
+
+    /// The last tasks' processes go after their status has come.
+    private func settled(_ places: Places, _ before: LeakCount) async throws -> LeakCount {
+        var now = LeakCount(folder: places.work)
+        for _ in 0..<100 where now.counts.map(\.count) != before.counts.map(\.count) {
+            try await Task.sleep(for: .milliseconds(50))
+            now = LeakCount(folder: places.work)
+        }
+        return now
+    }
+
+    /// Words for everything there is more of.
+    private static func leaks(from before: LeakCount, to after: LeakCount, besides bytes: Int64) throws -> [String] {
+        var words = zip(before.counts, after.counts).filter { $1.count > $0.count }.map { old, new in
+            "\(new.count - old.count) \(new.name) (\(old.count) before)"
+        }
+        let grown = after.residentBytes - before.residentBytes
+        if grown > bytes { words.append("\(ByteCount(grown)) of memory") }
+        return words
+    }
+
+    private func conclude(_ running: [String], _ afterwards: [String], _ session: Session) throws {
+        // Memory that the process took for its hosts comes back to its allocator, not to the system.
+        let left = running + afterwards.filter { !$0.hasSuffix("of memory") }
+        show(
+            "leaks", "kinds", [Double(left.count)], left.isEmpty ? "nothing is left" : left.joined(separator: ", "),
+            session)
+        if !left.isEmpty { throw ExitCode.failure }
+    }
+
+    private func show(_ name: String, _ unit: String, _ values: [Double], _ note: String, _ session: Session) {
+        BenchFigure(bench: "sandbox", name: name, unit: unit, values: values, note: note).show(session)
     }
 }

@@ -10,13 +10,18 @@ import Foundation
 struct BenchWatch: SessionCommand {
     static let configuration = CommandConfiguration(
         "watch", "Let many watch the live history: memory, news, leaving, shutdown.",
-        examples: ["fog bench watch", "fog bench watch --watchers 1000 -o json"],
+        examples: [
+            "fog bench watch", "fog bench watch --watchers 1000 -o json", "fog bench watch --vanish",
+        ],
         more:
-            "watch/memory: what they add to the coordinator process. watch/news: from a submit until all have its event. watch/closed: from their end until the coordinator has let go of all. watch/exit: from SIGTERM to its end with all connected."
+            "watch/memory: what they add to the coordinator process. watch/news: from a submit until all have its event. watch/closed: from their end until the coordinator has let go of all. watch/exit: from SIGTERM to its end with all connected. With --vanish instead, watch/vanished: from the moment their cable is pulled, without a FIN, until none is counted and no connection is held; watch/kept: what then remains of their memory."
     )
 
     @Option(help: "Readers at once, 1 to 2000.")
     var watchers = 1000
+
+    @Flag(help: "Pull their cable instead of closing them; needs root and a network namespace.")
+    var vanish = false
 
     @OptionGroup var common: CommonOptions
 
@@ -30,10 +35,17 @@ struct BenchWatch: SessionCommand {
     }
 
     func run(_ session: Session) async throws {
+        let network = vanish ? try BenchNetwork() : nil
         let cloud = try await BenchCloud.start(
-            session, settings: ["FOG_COORDINATOR_OPEN_REQUESTS": String(2 * watchers + 100)])
+            session,
+            flags: network == nil ? [] : ["--listen", "\(BenchNetwork.hereText):0", "--insecure-plaintext"],
+            settings: ["FOG_COORDINATOR_OPEN_REQUESTS": String(2 * watchers + 100)])
         do {
-            try await measure(cloud, session)
+            if let network {
+                try await measureVanishing(from: network, cloud, session)
+            } else {
+                try await measure(cloud, session)
+            }
         } catch {
             await cloud.stop()
             throw error
@@ -74,6 +86,52 @@ struct BenchWatch: SessionCommand {
         await cloud.coordinator.stop()
         show("exit", "s", exit.seconds, "after SIGTERM with \(watchers) connected")
         last.closeAll()
+    }
+
+    private func measureVanishing(from network: BenchNetwork, _ cloud: BenchCloud, _ session: Session) async throws {
+        let port = UInt16(cloud.server.split(separator: ":").last ?? "") ?? 0
+        try await Task.sleep(for: .seconds(2))
+        // As many came and left before: what the process keeps after the first of all time is not theirs.
+        let first = Watchers(port: port, in: network)
+        try open(watchers, of: first, cloud)
+        _ = try await news(first, cloud)
+        first.closeAll()
+        _ = try await untilSockets(atMost: 3, cloud)
+        let (resting, before) = (cloud.coordinator.sockets, cloud.coordinator.residentBytes)
+
+        let readers = Watchers(port: port, in: network)
+        try open(watchers, of: readers, cloud)
+        _ = try await news(readers, cloud)
+        let counted = try await streams(cloud)
+        guard counted == Double(watchers) else {
+            throw CommandLineFailure("bench_failed", "\(counted) streams are counted, wanted \(watchers)")
+        }
+        try network.pullCable()
+        let watch = Stopwatch()
+        while try await streams(cloud) > 0 || cloud.coordinator.sockets > resting {
+            guard watch.seconds < Self.patience else {
+                throw CommandLineFailure(
+                    "bench_failed",
+                    "\(Int(Self.patience)) s after they vanished \(try await streams(cloud)) streams are counted, "
+                        + "and \(cloud.coordinator.sockets) connections held, wanted \(resting)")
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        let seconds = watch.seconds
+        let kept = Double(cloud.coordinator.residentBytes - before) / 1_048_576
+        BenchFigure(
+            bench: "watch", name: "vanished", unit: "s", values: [seconds],
+            note: "after the cable of \(watchers) was pulled"
+        ).show(session)
+        BenchFigure(
+            bench: "watch", name: "kept", unit: "MiB", values: [kept], note: "beyond what an earlier \(watchers) left"
+        ).show(session)
+        readers.closeAll()
+    }
+
+    /// Event streams that the coordinator counts.
+    private func streams(_ cloud: BenchCloud) async throws -> Double {
+        try await cloud.metrics()["fog_event_streams_count"] ?? -1
     }
 
     private func open(_ count: Int, of watchers: Watchers, _ cloud: BenchCloud) throws {

@@ -74,7 +74,7 @@ struct DoctorCommand: SessionCommand {
         tell(await ReachabilityChecks.all(session))
         tell(MachineChecks.kernel())
         tell(await SandboxChecks.all(session))
-        tell(MachineChecks.presence())
+        tell(SensorChecks.all(session))
         tell([MachineChecks.disk(session.folders.state)])
         tell(MachineChecks.packages())
         let isWell = findings.allSatisfy { $0.mark != .bad }

@@ -1,6 +1,6 @@
 internal import FogCommandLine
 internal import FogCore
-import Glibc
+import Foundation
 
 /// What kernel and machine offer.
 enum MachineChecks {
@@ -22,11 +22,16 @@ enum MachineChecks {
             ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
             (
                 "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
-                "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+                appArmorFix
             ),
         ]
         guard Disk.exists("/proc/self/ns/user") else { return Finding(name, .bad, "not in this kernel") }
         for entry in switches where line(entry.path) == entry.blocked {
+            // With Fog's profile the launcher may, whatever holds for others; the check that runs a program says whether
+            // it is loaded.
+            if entry.path.contains("apparmor"), Disk.exists(appArmorProfile) {
+                return Finding(name, .good, "restricted by AppArmor; \(appArmorProfile) lets fog-sandbox make them")
+            }
             let key = entry.path.dropFirst("/proc/sys/".count).split(separator: "/").joined(separator: ".")
             // The first of them binds root too.
             let binds = !isRoot || entry.path.contains("max_user_namespaces")
@@ -37,40 +42,19 @@ enum MachineChecks {
         return Finding(name, .good, isRoot ? "allowed (you are root)" : "allowed to ordinary users")
     }
 
+    private static let appArmorProfile = "/etc/apparmor.d/fog-sandbox"
+
+    /// The profile that comes with Fog, where it can be found; it allows one program what the switch allows all.
+    private static var appArmorFix: String {
+        let file = (try? ProfileFolder.shared("apparmor/fog-sandbox")) ?? "share/fog/apparmor/fog-sandbox"
+        return "sudo install -m 644 \(file) /etc/apparmor.d/ && sudo apparmor_parser --replace \(appArmorProfile)"
+    }
+
     private static func seccomp() -> Finding {
         guard let actions = line("/proc/sys/kernel/seccomp/actions_avail") else {
             return Finding("seccomp", .bad, "not in this kernel", fix: "boot a kernel with CONFIG_SECCOMP_FILTER")
         }
         return Finding("seccomp", actions.contains("errno") ? .good : .bad, "filters with \(actions)")
-    }
-
-    // MARK: Presence
-
-    /// A worker that yields to its owner has to notice that he is there.
-    static func presence() -> [Finding] {
-        var names: [String] = []
-        if let folder = opendir("/dev/input") {
-            defer { closedir(folder) }
-            while let entry = readdir(folder) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                    String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                if name.hasPrefix("event") { names.append(name) }
-            }
-        }
-        guard !names.isEmpty else {
-            return [Finding("presence", .good, "no keyboard or mouse here; terminals and ssh are watched")]
-        }
-        let readable = names.filter { access("/dev/input/\($0)", R_OK) == 0 }
-        guard readable.isEmpty else {
-            return [Finding("presence", .good, "\(readable.count) of \(names.count) input devices can be watched")]
-        }
-        return [
-            Finding(
-                "presence", .warning,
-                "/dev/input cannot be read: only terminals and sessions tell that somebody is here",
-                fix: "sudo usermod -aG input $USER   (then log in again)")
-        ]
     }
 
     // MARK: Disk
@@ -102,7 +86,14 @@ enum MachineChecks {
     /// What Fog runs with, by the beginning of the package's name: releases add to it (`libcgroup2t64`).
     private static let needed = ["ca-certificates", "libcgroup", "libseccomp2", "libsodium", "libsqlite3-0"]
 
+    /// Libraries that a package of Fog's own brings lie here, beside the program.
+    private static var bundle: String {
+        let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
+        return "\(program)/../lib/fog"
+    }
+
     static func packages() -> [Finding] {
+        let needed = Disk.exists(bundle) ? ["ca-certificates"] : needed
         guard let folder = opendir("/var/lib/dpkg/info") else { return [] }
         defer { closedir(folder) }
         var installed: Set<String> = []

@@ -2,6 +2,7 @@ internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
 internal import FogJobs
+internal import FogManifestFile
 
 /// The way of a job to the coordinator: read the inputs, upload what it lacks, submit.
 struct Submission: Sendable {
@@ -16,6 +17,7 @@ struct Submission: Sendable {
             console.show { _ in "reading inputs: \(Human.count(files, "file")), \(ByteCount(bytes).brief)" }
         }
         console.show(live: nil)
+        try await checkImages(of: spec, scan, folder: folder, places: places)
         let bundle = SubmissionBundle(spec: spec, files: scan.files)
         var contents = bundle.blobs.mapValues { Uploader.Content.bytes($0) }
         for (digest, path) in scan.places {
@@ -30,6 +32,22 @@ struct Submission: Sendable {
         progress.finish()
         console.detail("uploaded \(Human.count(sent.contents, "blob")), \(ByteCount(sent.bytes).brief)")
         return SubmitBody(document: bundle.document.canonical, fileTable: bundle.files?.digest)
+    }
+
+    /// Reads the images that the coordinator lacks; what it has was read when it was sent.
+    private func checkImages(
+        of spec: JobSpec, _ scan: InputScan, folder: String, places: [String: String]
+    ) async throws {
+        let sources = ImageCheck.sources(of: spec)
+        let digests = sources.compactMap { scan.files[$0]?.first?.digest }
+        guard !digests.isEmpty else { return }
+        let lacking = Set(try await client.missing(digests))
+        for source in sources {
+            guard let digest = scan.files[source]?.first?.digest, lacking.contains(digest) else { continue }
+            session.console.show { _ in "reading the image \(source)" }
+            defer { session.console.show(live: nil) }
+            try ImageCheck.check(source, at: places[source] ?? LocalFile.place(of: source, in: folder))
+        }
     }
 
     /// Asks again under the same key when no answer comes: a network's retry never makes two jobs.

@@ -8,7 +8,11 @@ internal import FogJobs
 struct NodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "node", "See and steer the machines.", examples: ["fog node list", "fog node drain lab-7"],
-        subcommands: [NodeList.self, NodeShow.self, NodeCordon.self, NodeDrain.self, NodeResume.self, NodeLabel.self])
+        subcommands: [
+            NodeList.self, NodeShow.self, NodeCordon.self, NodeDrain.self, NodeResume.self, NodeLabel.self,
+            NodeTrust.self,
+            NodeDistrust.self,
+        ])
 }
 
 /// `fog node list`: a line a machine.
@@ -93,6 +97,7 @@ struct NodeShow: SessionCommand {
         sheet.add("memory", report.memory.brief)
         sheet.add("disk", report.disk.brief)
         sheet.add("gpu", report.gpu > 0 ? "\(report.gpu)" : nil)
+        sheet.add("mobile", report.isMobile ? "yes: a battery, or a mobile network" : nil)
         sheet.add("region", report.region)
         sheet.add("labels", report.labels.joined(separator: ", "))
         sheet.add("given", node.labelText)
@@ -103,7 +108,7 @@ struct NodeShow: SessionCommand {
             $0.value.isEmpty ? $0.key : "\($0.key) \($0.value)"
         }
         sheet.add("programs", programs.joined(separator: ", "))
-        sheet.add("software", report.software)
+        sheet.add("software", "\(report.software), protocol \(report.protocolVersion)")
         sheet.add("enrolled", "\(Human.age(of: node.enrolledAt, at: now)) ago")
         sheet.add("seen", "\(Human.age(of: node.lastSeen, at: now)) ago")
         sheet.add("probation", node.probationUntil.map { "until \($0.plain)" })

@@ -1,8 +1,10 @@
 internal import ArgumentParser
+import Dispatch
 internal import FogCommandLine
 internal import FogCore
 internal import FogSandbox
 import Glibc
+internal import Synchronization
 
 /// `fog sandbox`: the sandbox alone, without coordinator or worker.
 struct SandboxCommand: ParsableCommand {
@@ -24,7 +26,9 @@ struct SandboxRun: SessionCommand {
         ],
         more: """
             Ends with the command's exit code; 128 + n for a signal, 124 for time, 126 not executable, 127 not found, 125 \
-            for the sandbox's own errors. With --output json the command's output goes to standard error.
+            for the sandbox's own errors. With --output json the command's output goes to standard error. The command reads \
+            and writes pipes, never this terminal or file itself; of each output stream the profile's stdout_bytes are \
+            passed on. Ctrl-C and SIGTERM end it as its time limit would.
             """)
 
     @Option(help: "A file of sandbox-profiles/.")
@@ -71,28 +75,64 @@ struct SandboxRun: SessionCommand {
 
     func run(_ session: Session) async throws {
         let result: SandboxResult
+        let streams: Streams
         do {
-            result = try await perform(session)
+            (result, streams) = try await perform(session)
         } catch {
             throw EndedWith(status: .ownError, error: error)
         }
-        if session.mode == .json { session.console.print(Self.document(result)) }
+        if session.mode == .json { session.console.print(Self.document(result, streams)) }
         for words in result.missing { session.console.detail("not applied: \(words)") }
+        for (name, relay) in [("output", streams.output), ("error", streams.errors)] where relay.dropped > 0 {
+            session.console.note("fog sandbox: \(relay.dropped) bytes of standard \(name) were not passed on")
+        }
         if session.mode == .table, let words = Self.words(result.ending) {
             session.console.note("fog sandbox: \(words)")
         }
         guard result.shellCode == 0 else { throw ExitCode(Int32(result.shellCode)) }
     }
 
-    private func perform(_ session: Session) async throws -> SandboxResult {
+    /// The command's standard streams; input only where there is something to read.
+    private struct Streams {
+        let input: StreamRelay?
+        let output: StreamRelay
+        let errors: StreamRelay
+
+        init(_ session: Session, limit: ByteCount) throws {
+            input = try StreamRelay.input(from: STDIN_FILENO)
+            let destination = session.mode == .json ? STDERR_FILENO : STDOUT_FILENO
+            output = try StreamRelay.output(to: destination, limit: limit)
+            errors = try StreamRelay.output(to: STDERR_FILENO, limit: limit)
+        }
+
+        func release() { for relay in [input, output, errors] { relay?.release() } }
+    }
+
+    private func perform(_ session: Session) async throws -> (SandboxResult, Streams) {
         let profile = try SandboxProfile.load(
             named: profile, from: ProfileFolder.locate(environment: session.environment))
-        let host = try SandboxHost(launcherPath: Launcher.locate())
+        var options = SandboxHost.Options()
+        // Where nothing can be kept, filters are compiled each time.
+        if (try? Disk.makeFolder(session.folders.cache, mode: 0o700)) != nil {
+            options.filterFolder = "\(session.folders.cache)/filters"
+        }
+        let host = try SandboxHost(launcherPath: Launcher.locate(), options: options)
         do {
             let slot = try await host.slot(profile: profile, index: 0)
-            let result = try await slot.run(try task(session))
+            let streams = try Streams(session, limit: profile.limits.standardOutputBytes)
+            var task = try task(session)
+            task.standardInput = streams.input?.taskEnd ?? -1
+            task.standardOutput = streams.output.taskEnd
+            task.standardError = streams.errors.taskEnd
+            let ending = EndingSignals(slot, grace: task.killGrace)
+            defer { ending.cancel() }
+            let result = try await slot.run(task)
+            streams.release()
+            // The launcher's end takes along what may still hold the streams.
             await host.shutdown()
-            return result
+            await streams.output.finished()
+            await streams.errors.finished()
+            return (result, streams)
         } catch {
             await host.shutdown()
             throw error
@@ -111,9 +151,6 @@ struct SandboxRun: SessionCommand {
             inputs: try input.map(Self.input),
             resources: resources, killGrace: try TimeSpan(killGrace))
         task.allowUnsafe = allowUnsafe
-        task.standardInput = STDIN_FILENO
-        task.standardOutput = session.mode == .json ? STDERR_FILENO : STDOUT_FILENO
-        task.standardError = STDERR_FILENO
         return task
     }
 
@@ -177,7 +214,7 @@ struct SandboxRun: SessionCommand {
         }
     }
 
-    private static func document(_ result: SandboxResult) -> JSON {
+    private static func document(_ result: SandboxResult, _ streams: Streams) -> JSON {
         .object([
             "ending": .string(name(result.ending)), "exit_code": result.exitCode.map { .integer(Int64($0)) },
             "signal": result.signal.map { .integer(Int64($0)) }, "shell_code": .integer(Int64(result.shellCode)),
@@ -187,8 +224,40 @@ struct SandboxRun: SessionCommand {
                 "wall_nanoseconds": .integer(result.usage.wallNanoseconds),
                 "peak_bytes": .integer(result.usage.peakBytes), "source": .string(result.usage.source.rawValue),
             ]),
+            "stdout_dropped_bytes": .integer(streams.output.dropped),
+            "stderr_dropped_bytes": .integer(streams.errors.dropped),
             "missing_isolation": .array(result.missing.map(JSON.string)),
         ])
+    }
+}
+
+/// Ctrl-C and SIGTERM end the task: SIGTERM first, SIGKILL after the grace, at once when asked a second time.
+private final class EndingSignals {
+    private let sources: [any DispatchSourceSignal]
+
+    init(_ slot: SandboxSlot, grace: TimeSpan) {
+        let asked = Mutex(0)
+        sources = [SIGINT, SIGTERM].map { number in
+            // Dispatch sees the signal only when its default, to end the process, is off.
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler {
+                let isFirst = asked.withLock { count in
+                    count += 1
+                    return count == 1
+                }
+                // Unstructured: a signal has no task to belong to; the run it ends is awaited by the command.
+                Task { await slot.terminate(grace: isFirst ? grace : .zero) }
+            }
+            source.resume()
+            return source
+        }
+    }
+
+    func cancel() {
+        for source in sources { source.cancel() }
+        signal(SIGINT, SIG_DFL)
+        signal(SIGTERM, SIG_DFL)
     }
 }
 

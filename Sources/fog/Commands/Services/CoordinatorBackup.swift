@@ -59,7 +59,8 @@ struct CoordinatorRestore: SessionCommand {
         examples: ["fog coordinator restore /backup/lab-2027-03-01.tar"],
         more: """
             Every file is held against its digest and the ledger is audited before the folder gets its name. What happened \
-            after the backup is gone; leases that were granted after it can never win again.
+            after the backup is gone; leases that were granted after it can never win again. Open invitations end: whether \
+            their tokens were used up or withdrawn since, the backup does not know.
             """)
 
     @Argument(help: "The file that fog coordinator backup wrote.", completion: .file())
@@ -67,6 +68,9 @@ struct CoordinatorRestore: SessionCommand {
 
     @Option(help: "The folder to make; default in the state folder. Must not be there, or be empty.")
     var state: String?
+
+    @Flag(help: "Let invitations go on that were open when the backup was made.")
+    var keepInvitations = false
 
     @OptionGroup var common: CommonOptions
 
@@ -77,21 +81,22 @@ struct CoordinatorRestore: SessionCommand {
         let made = "\(folder).restoring-\(getpid())"
         do {
             let summary = try BackupReader(path: Disk.absolute(file)).unpack(into: made)
-            let report = try await Self.prepare(made, summary, session)
+            let (report, ended) = try await prepare(made, summary, session)
             rmdir(folder)
             guard rename(made, folder) == 0 else {
                 throw CommandLineFailure("unwritable", "\(folder) cannot be made: \(Disk.words())")
             }
-            show(folder, summary, report, session)
+            show(folder, summary, report, ended, session)
         } catch {
             try? FileManager.default.removeItem(atPath: made)
             throw error
         }
     }
 
-    /// Audits the restored database and raises its fence.
-    private static func prepare(_ folder: String, _ summary: BackupReader.Summary, _ session: Session) async throws
-        -> AuditReport
+    /// Audits the restored database, raises its fence and ends what is open to newcomers.
+    /// - Returns: the audit, and how many invitations ended.
+    private func prepare(_ folder: String, _ summary: BackupReader.Summary, _ session: Session) async throws
+        -> (AuditReport, Int)
     {
         let path = "\(folder)/fog.db"
         // Opened for writing first: an older version's file is brought to this schema, which the audit asks for.
@@ -106,15 +111,18 @@ struct CoordinatorRestore: SessionCommand {
                     help: "tar -xf FILE -C DIR, then fog ledger audit --database DIR/fog.db")
             }
             try await Fencing.raise(in: store, madeAt: summary.madeAt, now: session.now)
+            let ended = keepInvitations ? 0 : try await Invitations.endAll(in: store, now: session.now)
             try store.close()
-            return report
+            return (report, ended)
         } catch {
             try? store.close()
             throw error
         }
     }
 
-    private func show(_ folder: String, _ summary: BackupReader.Summary, _ report: AuditReport, _ session: Session) {
+    private func show(
+        _ folder: String, _ summary: BackupReader.Summary, _ report: AuditReport, _ ended: Int, _ session: Session
+    ) {
         let age = Human.age(of: summary.madeAt, at: session.now)
         switch session.mode {
         case .json:
@@ -122,15 +130,19 @@ struct CoordinatorRestore: SessionCommand {
                 .object([
                     "folder": .string(folder), "files": .integer(Int64(summary.files)),
                     "bytes": .integer(summary.bytes), "made_at": .string(summary.madeAt.description),
-                    "audit": report.json,
+                    "ended_invitations": .integer(Int64(ended)), "audit": report.json,
                 ]))
         case .quiet: session.console.print(folder)
         case .table:
             session.console.print(
                 "restored \(folder): \(Human.count(summary.files, "file")), \(ByteCount(summary.bytes).brief), "
                     + "as it was \(age) ago; the ledger is whole")
-            session.console.note(
-                "tokens and keys that were used up or revoked since are good again: revoke them once more")
+            if ended > 0 {
+                session.console.note("\(Human.count(ended, "open invitation")) ended; fog enroll create makes new ones")
+            }
+            let what =
+                keepInvitations ? "tokens that were used up and keys that were revoked" : "keys that were revoked"
+            session.console.note("\(what) since are good again: revoke them once more")
         }
     }
 

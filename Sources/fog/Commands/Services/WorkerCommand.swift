@@ -11,7 +11,8 @@ struct WorkerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "worker", "Lend this machine to a pool.", examples: ["fog worker run"],
         subcommands: [
-            WorkerRun.self, WorkerTry.self, WorkerInstall.self, WorkerUninstall.self, WorkerLeave.self,
+            WorkerRun.self, WorkerPolicy.self, WorkerPause.self, WorkerResume.self, WorkerHistory.self, WorkerTry.self,
+            WorkerInstall.self, WorkerUninstall.self, WorkerLeave.self,
         ])
 }
 
@@ -26,6 +27,13 @@ struct WorkerRun: SessionCommand {
 
     @Option(help: "The machine's name in the pool; default its host name.")
     var name: String?
+
+    @Option(
+        help: """
+            personal, lab, dedicated, a file, or always (no sensor is asked); default fog worker policy edit's, else \
+            personal with a battery and lab without.
+            """)
+    var policy: String?
 
     @Option(help: "Tasks at once, 1 to 256; default one a core.")
     var slots: Int?
@@ -74,13 +82,14 @@ struct WorkerRun: SessionCommand {
 
     func run(_ session: Session) async throws {
         let logger = ServiceRun.logger("fog.worker", log, verbose: common.verbose, quietly: session.mode == .quiet)
-        let (agent, lock, context, name) = try await prepare(session, logger: logger)
-        defer { withExtendedLifetime(lock) {} }
+        let prepared = try await prepare(session, logger: logger)
+        let (agent, context) = (prepared.agent, prepared.context)
+        defer { withExtendedLifetime(prepared.lock) {} }
         if session.mode == .table {
-            session.console.note(
-                "\(name) works for \(context.server), policy dedicated: any hour, no matter who is at the machine")
+            session.console.note("\(prepared.name) works for \(context.server), policy \(prepared.policy)")
         }
         var services: [any Service] = [agent]
+        if let machine = prepared.machine { services.append(WorkerControl.socket(machine, prepared.folder, logger)) }
         if keepAwake {
             services.append(KeepAwake(logger: logger) { [agent] in await !agent.status.held.isEmpty })
         }
@@ -93,12 +102,13 @@ struct WorkerRun: SessionCommand {
                 })
             manager.ready("works for \(context.server)")
         }
-        try await ServiceRun.group(services, logger: logger).run()
+        try await prepared.keeping { try await ServiceRun.group(services, logger: logger).run() }
     }
 
-    /// The agent that these flags describe, and the right to its folder, to be kept as long as it runs.
+    /// The agent that these flags describe, its machine's governor, and the right to its folder, to be kept as long as
+    /// it runs.
     func prepare(_ session: Session, logger: Logger) async throws
-        -> (agent: WorkerAgent, lock: FolderLock, context: FogContext, name: String)
+        -> Prepared
     {
         let context = try await session.resolve()
         let path = session.settings.identity ?? context.identityFile
@@ -116,9 +126,35 @@ struct WorkerRun: SessionCommand {
         options.drainGrace = try TimeSpan(drainGrace)
         let carrier = try session.carrier(for: context)
         let lock = try FolderLock(options.folder)
+        let machine = try HarvestHost.machine(policy, options, session, logger: logger)
         let agent = try WorkerHost.agent(
             options, carrier: carrier, key: try KeyFile.read(path), coordinator: context.coordinator,
-            environment: session.environment, logger: logger)
-        return (agent, lock, context, name)
+            environment: session.environment, source: machine?.machine, logger: logger)
+        return Prepared(
+            agent: agent, machine: machine?.machine, lock: lock, context: context, name: name, folder: options.folder,
+            policy: machine?.policy ?? "\(PolicyFile.always): any hour, no matter who is at the machine")
+    }
+
+    /// What it takes to run.
+    struct Prepared {
+        let agent: WorkerAgent
+        /// Nil when no sensor is asked.
+        let machine: GovernedMachine?
+        let lock: FolderLock
+        let context: FogContext
+        let name: String
+        let folder: String
+        let policy: String
+
+        /// Writes what the machine gave however the body ends.
+        func keeping(_ body: () async throws -> Void) async throws {
+            do {
+                try await body()
+            } catch {
+                await machine?.close()
+                throw error
+            }
+            await machine?.close()
+        }
     }
 }

@@ -29,17 +29,19 @@ struct WorkerTry: SessionCommand {
         }
         let run = try WorkerRun.parse(arguments)
         let logger = ServiceRun.logger("fog.worker", run.log, verbose: common.verbose, quietly: session.mode != .table)
-        let (agent, lock, context, _) = try await run.prepare(session, logger: logger)
-        defer { withExtendedLifetime(lock) {} }
+        let prepared = try await run.prepare(session, logger: logger)
+        let (agent, context) = (prepared.agent, prepared.context)
+        defer { withExtendedLifetime(prepared.lock) {} }
         let client = try await session.client()
         let before = try await client.history(limit: 1).lines.first?.sequence ?? 0
         let clock = session.clock
         let started = clock.sinceBoot
-        let group = ServiceRun.group([agent, Pause(span: span)], logger: logger)
+        let control = prepared.machine.map { [WorkerControl.socket($0, prepared.folder, logger)] } ?? []
+        let group = ServiceRun.group([agent] + control + [Pause(span: span)], logger: logger)
         if session.mode == .table {
             session.console.note("works for \(context.server), for \(span.brief); Ctrl-C ends it sooner")
         }
-        try await group.run()
+        try await prepared.keeping { try await group.run() }
         let worked = clock.sinceBoot - started
         let gained = try await Self.gained(after: before, by: await agent.status.node, client)
         Self.tell(await agent.status, worked: worked, gained: gained, session)

@@ -44,8 +44,23 @@ final class BenchCloud: Sendable {
             ["coordinator", "run", "--listen", "127.0.0.1:0", "--economy", "--trust-all-nodes", "--name", "bench"]
                 + flags,
             environment: environment, errors: try log(folder, "coordinator"))
+        do {
+            return try await open(coordinator, folder, environment)
+        } catch {
+            await coordinator.stop()
+            try? FileManager.default.removeItem(atPath: folder)
+            throw error
+        }
+    }
+
+    private static func open(
+        _ coordinator: ChildProcess, _ folder: String, _ environment: [String: String]
+    ) async throws -> BenchCloud {
         let server = try await coordinator.line(beginning: "ready ")
-        let carrier = try HTTPCarrier(server)
+        // It stands on this machine, whatever its address.
+        var options = HTTPCarrier.Options()
+        options.allowsPlaintext = true
+        let carrier = try HTTPCarrier(server, options: options)
         let info = try await FogClient.info(of: carrier)
         let key = try KeyFile.read("\(folder)/config/identity.key")
         var client = FogClient(carrier: carrier, key: key, coordinator: info.coordinator)
@@ -79,7 +94,7 @@ final class BenchCloud: Sendable {
             ["join", enrolled.token, "--name", "bench-\(number)", "-q"], environment: environment, errors: errors)
         for await _ in join.lines {}
         let worker = try ChildProcess(
-            ["worker", "run", "--name", "bench-\(number)", "--slots", String(slots)]
+            ["worker", "run", "--policy", "always", "--name", "bench-\(number)", "--slots", String(slots)]
                 + (unsafely ? ["--allow-unsafe"] : []),
             environment: environment, errors: errors)
         let name = "bench-\(number)"

@@ -9,8 +9,13 @@ final class Watchers {
     /// Bytes of each that came and are not passed yet.
     private var received: [[UInt8]] = []
     private let port: UInt16
+    private let network: BenchNetwork?
 
-    init(port: UInt16) { self.port = port }
+    /// - Parameter network: where they stand; nil = on loopback.
+    init(port: UInt16, in network: BenchNetwork? = nil) {
+        self.port = port
+        self.network = network
+    }
 
     deinit { closeAll() }
 
@@ -18,11 +23,14 @@ final class Watchers {
 
     /// Opens one more with a signed request, as it goes over the wire.
     func open(_ request: String) throws {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        func socket() -> Int32 {
+            Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        }
+        let descriptor = try network?.inside(socket) ?? socket()
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+        address.sin_addr.s_addr = (network == nil ? in_addr_t(0x7f00_0001) : BenchNetwork.here).bigEndian
         let connected = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

@@ -56,7 +56,7 @@ struct CoordinatorHost: Sendable {
         if let notifier { await coordinator.attach(notifier) }
         let host = options.address.host
         let authentication = Authentication(
-            key: key, window: NonceWindow(start: clock.now), clock: clock,
+            key: key, window: try Self.window(in: options.folder, at: clock.now), clock: clock,
             openRequests: options.rules.openRequestsPerKey,
             find: { [directory = coordinator.directory] in directory.find($0) })
         let (fixed, bound) = (options.url, BoundAddress())
@@ -76,6 +76,17 @@ struct CoordinatorHost: Sendable {
             })
         return CoordinatorHost(
             coordinator: coordinator, server: server, folder: options.folder, key: key, notifier: notifier)
+    }
+
+    /// Remembers requests. What was signed by a clock ahead of ours and admitted before a restart is known by a mark in a
+    /// file; one that lies further ahead than any request may is a mark of a clock that was set back since.
+    private static func window(in folder: String, at now: Timestamp) throws -> NonceWindow {
+        let path = "\(folder)/admitted-through"
+        let mark = try Disk.readSmall(path).flatMap { try? Timestamp(String(decoding: $0, as: UTF8.self)) } ?? .zero
+        let furthest = now + RequestVerifier.Limits.direct.skewAhead
+        return NonceWindow(start: now, admittedBefore: min(mark, furthest)) { mark in
+            (try? Disk.write(Array(mark.description.utf8), to: path, mode: 0o600)) != nil
+        }
     }
 
     /// The certificate for connections, and the file of the one that vouches for it.

@@ -3,8 +3,10 @@ import Foundation
 internal import Logging
 internal import ServiceLifecycle
 
-/// Keeps the machine from falling asleep while tasks run here: an inhibitor of systemd-logind, held by a child.
+/// Keeps the machine from falling asleep while tasks run here: inhibitors of systemd-logind, held by a child.
 ///
+/// Two of them, one inside the other: for `sleep:idle` in one, logind asks polkit for the right to meddle with the lid
+/// (method_inhibit in systemd's logind-dbus.c), which a service's user never has.
 /// The child ends by itself after a while and is started again, so that one that is left behind (its worker was killed)
 /// keeps nothing awake for long.
 struct KeepAwake: Service {
@@ -34,7 +36,7 @@ struct KeepAwake: Service {
             guard busy, child?.isRunning != true else { continue }
             if let ended = child, ended.terminationStatus != 0 {
                 logger.warning(
-                    "the machine may fall asleep: systemd-inhibit failed",
+                    "the machine may fall asleep: systemd-inhibit failed, as it does for a service without polkit and its rule",
                     metadata: ["status": "\(ended.terminationStatus)"])
                 return try await gracefulShutdown()
             }
@@ -46,10 +48,10 @@ struct KeepAwake: Service {
     private static func inhibitor() throws -> Process {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [
-            "systemd-inhibit", "--what=sleep:idle", "--who=fog", "--why=tasks run here", "--mode=block", "sleep",
-            String(Int(term.seconds)),
-        ]
+        let inhibitors = ["sleep", "idle"].flatMap { what in
+            ["systemd-inhibit", "--what=\(what)", "--who=fog", "--why=tasks run here", "--mode=block"]
+        }
+        process.arguments = inhibitors + ["sleep", String(Int(term.seconds))]
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         try process.run()
