@@ -108,9 +108,11 @@ extension HarvestGovernor {
             found.append(
                 HarvestObstacle(
                     cause: .battery, words: "battery at \(Int(battery.percent.rounded(.down))) %",
-                    end: level == .stopped
-                        ? "resumes at \(back) % on mains, or at \(min(100, rule.optimal + 2)) %"
-                        : "nothing starts below \(back) % without mains"))
+                    end: limits.battery.isHolding
+                        ? Self.holding
+                        : level == .stopped
+                            ? "resumes at \(back) % on mains, or at \(min(100, rule.optimal + 2)) %"
+                            : "nothing starts below \(back) % without mains"))
         }
         if limits.heat.level == level {
             let hottest = reading.heat.max { $0.celsius - $0.limit < $1.celsius - $1.limit }
@@ -122,14 +124,17 @@ extension HarvestGovernor {
                         "\($0.sensor) at \(Self.degrees($0.celsius)), limit \(Self.degrees($0.limit))"
                     }
                         ?? "hot, and no sensor tells how hot",
-                    end: hottest.map { "resumes below \(Self.degrees($0.limit - Double(back)))" }
-                        ?? "resumes in a minute"))
+                    end: limits.heat.isHolding
+                        ? Self.holding
+                        : hottest.map { "resumes below \(Self.degrees($0.limit - Double(back)))" }
+                            ?? "resumes in a minute"))
         }
         if limits.memory.level == level, let percent = policy.memoryFreePercent {
             found.append(
                 HarvestObstacle(
                     cause: .memory, words: "\((reading.memoryAvailable ?? .zero).brief) of memory left",
-                    end: "resumes when \(min(95, percent * 3 / 2)) % are free"))
+                    end: limits.memory.isHolding
+                        ? Self.holding : "resumes when \(min(95, percent * 3 / 2)) % are free"))
         }
         if limits.pressure.level == level, let pressure = reading.pressure {
             let parts = [("memory", pressure.memory), ("disk", pressure.io), ("processor", pressure.cpu)]
@@ -142,10 +147,12 @@ extension HarvestGovernor {
                 HarvestObstacle(
                     cause: .load,
                     words: "others use \(Int((limits.foreignPercent ?? 0).rounded())) % of the processors",
-                    end: "resumes at \(rule.resume) %"))
+                    end: limits.load.isHolding ? Self.holding : "resumes at \(rule.resume) %"))
         }
         return found
     }
+
+    private static let holding = "resumes when that has held for \(hold.brief)"
 
     private static func degrees(_ celsius: Double) -> String { "\(Int(celsius.rounded())) C" }
 

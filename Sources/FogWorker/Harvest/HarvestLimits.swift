@@ -12,6 +12,9 @@ struct HarvestLimit {
     private(set) var level = HarvestLevel.full
     private var wellSince: TimeSpan?
 
+    /// Its value is well again, for not yet long enough.
+    var isHolding: Bool { wellSince != nil }
+
     /// - Parameter demanded: by the thresholds that trip.
     /// - Parameter permitted: by those that let go; never below what is demanded.
     mutating func update(demanded: HarvestLevel, permitted: HarvestLevel, at now: TimeSpan, hold: TimeSpan) {

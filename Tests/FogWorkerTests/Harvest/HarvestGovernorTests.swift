@@ -140,6 +140,9 @@ struct HarvestGovernorTests {
         #expect(bench.after(.seconds(1), at(19)) == .frozen && bench.step?.decision.eviction == .evictedBattery)
         #expect(bench.during(.minutes(3), at(30)) == .frozen)
         #expect(bench.during(.minutes(2), at(22, mains: true)) == .frozen)
+        #expect(bench.words.contains("battery at 22 %; resumes at 25 % on mains"))
+        #expect(bench.after(.seconds(1), at(25, mains: true)) == .frozen)
+        #expect(bench.words.contains("battery at 25 %; resumes when that has held for 1m"), "\(bench.words)")
         #expect(bench.during(.minutes(2), at(25, mains: true)) == .running)
         #expect(bench.after(.seconds(1), at(19, mains: true)) == .frozen)
         // A machine without a battery is on mains.
