@@ -134,6 +134,7 @@ struct LimitTests {
             }
             try await appears(fixture.work("work-0") + "/b")
             await slot.freeze()
+            await slot.waitUntilFrozen()
             // Signals take their way through the launcher; wait for the task to stand still over a stretch of work.
             var (before, still) = (size(), 0)
             while still < 20 {
@@ -162,6 +163,7 @@ struct LimitTests {
                 let running = Task { try await fixture.shell("touch up; sleep 1000", slot: index) }
                 try await appears(fixture.work("work-\(index)") + "/up")
                 await slot.freeze()
+                await slot.waitUntilFrozen()
                 if ends { await slot.terminate(grace: .minutes(5)) } else { await slot.shutdown() }
                 let runningEnd = try await running.value.result.ending
                 #expect(runningEnd == .killed)

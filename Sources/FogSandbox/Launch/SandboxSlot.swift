@@ -78,7 +78,7 @@ package actor SandboxSlot {
         let hurry = Hurry()
         try channel.launch(
             plan, descriptors: standard + (folder?.descriptors ?? []), supervision: supervision,
-            beforeKill: { [group, host] in
+            afterKill: { [group, host] in
                 group?.setQuotaLifted(true)
                 if hurry.begin() { host.hurry() }
             },
@@ -260,15 +260,24 @@ package actor SandboxSlot {
 
     // MARK: - Orders
 
-    /// Stops every process of the task in place, until ``thaw()``. The wall limit stands still meanwhile.
-    package func freeze() async {
+    /// Orders every process of the task to stop in place, until ``thaw()``; see ``waitUntilFrozen()``. The wall limit
+    /// stands still meanwhile.
+    package func freeze() {
         guard let channel, channel.phase == .running, !channel.isFrozen else { return }
         channel.setFrozen(true)
-        guard let group else { return channel.stopBySignal(true) }
+        guard let group, group.setFrozen(true) else { return channel.stopBySignal(true) }
+        // Only now: what is not ordered to stop yet would use what it is given.
         group.setQuotaLifted(true)
-        guard group.setFrozen(true) else { return channel.stopBySignal(true) }
-        // The kernel finishes shortly after; a process in an uninterruptible wait may take longer, and is not waited for.
-        for _ in 0..<100 where !group.isFrozen { try? await Task.sleep(for: .milliseconds(1)) }
+    }
+
+    /// The kernel finishes shortly after the order; a process in an uninterruptible wait may take longer, and is not
+    /// waited for.
+    package func waitUntilFrozen() async {
+        guard let channel, channel.isFrozen, let group else { return }
+        for _ in 0..<100 {
+            if group.isFrozen { return }
+            try? await Task.sleep(for: .milliseconds(1))
+        }
     }
 
     package func thaw() {

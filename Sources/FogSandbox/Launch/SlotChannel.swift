@@ -26,7 +26,7 @@ final class SlotChannel: Sendable {
         var supervision: Supervision?
         var isMeasuring = false
         var measure: (@Sendable () -> Ending?)?
-        var beforeKill: (@Sendable () -> Void)?
+        var afterKill: (@Sendable () -> Void)?
         var waiters: [CheckedContinuation<Void, Never>] = []
         var tokens: (socket: UInt64, timer: UInt64)?
         var isOpen = true
@@ -105,7 +105,7 @@ final class SlotChannel: Sendable {
     /// Sends a launch and its descriptors, in as many packets as they need.
     func launch(
         _ plan: LaunchPlan, descriptors: [Int32], supervision: Supervision,
-        beforeKill: @escaping @Sendable () -> Void, measure: @escaping @Sendable () -> Ending?
+        afterKill: @escaping @Sendable () -> Void, measure: @escaping @Sendable () -> Ending?
     ) throws(SandboxFailure) {
         let bytes: [UInt8]
         do {
@@ -120,7 +120,7 @@ final class SlotChannel: Sendable {
             state.startedAt = fog_boot_nanoseconds()
             state.supervision = supervision
             state.measure = measure
-            state.beforeKill = beforeKill
+            state.afterKill = afterKill
             arm(&state)
         }
         let perPacket = Int(FOG_DESCRIPTORS_PER_MESSAGE)
@@ -217,7 +217,7 @@ final class SlotChannel: Sendable {
             wallNanoseconds: fog_boot_nanoseconds() - state.startedAt)
         state.supervision = nil
         state.measure = nil
-        state.beforeKill = nil
+        state.afterKill = nil
         fog_timer_set(timer, 0)
     }
 
@@ -252,7 +252,7 @@ final class SlotChannel: Sendable {
 
     /// Applies a step of the supervision, and does what it says.
     private func act(_ step: (inout Supervision, Int64) -> [Supervision.Effect]) {
-        let (effects, sequence, measure, beforeKill) = state.withLock {
+        let (effects, sequence, measure, afterKill) = state.withLock {
             state -> ([Supervision.Effect], UInt32, (@Sendable () -> Ending?)?, (@Sendable () -> Void)?) in
             guard state.phase == .running, var supervision = state.supervision else { return ([], 0, nil, nil) }
             var effects = step(&supervision, fog_boot_nanoseconds())
@@ -261,10 +261,8 @@ final class SlotChannel: Sendable {
             }
             state.supervision = supervision
             arm(&state)
-            return (effects, state.sequence, state.measure, state.beforeKill)
+            return (effects, state.sequence, state.measure, state.afterKill)
         }
-        // A task that may use no processor could not even die.
-        if effects.contains(.order(.kill)) { beforeKill?() }
         for effect in effects {
             switch effect {
             case .order(let order): self.order(order, sequence)
@@ -273,6 +271,8 @@ final class SlotChannel: Sendable {
                 Self.folders.async { self.measured(sequence, exceeded: measure?()) }
             }
         }
+        // What may use no processor could not even die. Not before the order: it would use what it is given.
+        if effects.contains(.order(.kill)) { afterKill?() }
     }
 
     private func measured(_ sequence: UInt32, exceeded: Ending?) {

@@ -39,11 +39,11 @@ extension WorkerAgent {
 
     /// All at once: the owner waits.
     private func freezeAll() async {
-        // A task of the idle class would have to wait for a processor in order to stop.
+        for id in Array(held.keys) { await freeze(id) }
+        // A task of the idle class would have to wait for a processor in order to stop. All are ordered to by now: what
+        // is not would take the processor from us.
         host.hurry()
-        await withTaskGroup(of: Void.self) { group in
-            for id in held.keys { group.addTask { await self.freeze(id) } }
-        }
+        for id in Array(held.keys) { await held[id]?.slot?.sandbox.waitUntilFrozen() }
         host.settle()
     }
 
