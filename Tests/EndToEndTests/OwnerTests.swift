@@ -33,6 +33,10 @@ extension EndToEnd {
             // It outlives the process.
             try await pool.killWorker(0)
             try pool.startWorker(0)
+            // The pool may still speak of the one that was killed; what follows is for the one that comes.
+            while try await !worker("policy", "show", "--output", "json").output.contains("paused by the owner") {
+                try await Task.sleep(for: .milliseconds(50))
+            }
             try await wait(pool) { $0.contains("closed: paused by the owner") && $0.contains("\"live\"") }
 
             let wrong = try await worker("policy", "edit", "idel=5m")
