@@ -24,7 +24,7 @@ package enum EventReply: Sendable {
 /// Writes event streams in the one form that lets go of readers who left and of a server that shuts down.
 ///
 /// A plain `for await … { write }` does neither: with half closure allowed, a reader's FIN is no error, and a writer that
-/// waits for the next event never finds out (hummingbird issue 618).
+/// waits for the next event never finds out.
 struct EventStreamWriter: Sendable {
     let silence: Duration
     let writeTime: Duration
