@@ -28,6 +28,12 @@
 
 static char task_stack[TASK_STACK_BYTES] __attribute__((aligned(64)));
 static struct fog_report report;
+// Orders that init obeys; blocked in it from its first instruction, so that an early one waits for sigwaitinfo.
+static sigset_t obeyed;
+// Where the preparation of this sandbox failed, and with what error.
+static int failed_step, failed_error;
+// Landlock's, while it is being made.
+static int ruleset = -1;
 
 static int64_t monotonic_nanoseconds(void) {
     struct timespec time;
@@ -93,26 +99,50 @@ static int add_rule(int ruleset, const struct fog_rule *rule, uint64_t everythin
     return failed;
 }
 
-// TCP is left alone: the task's network namespace holds nothing but its own loopback.
-static int restrict_files(const struct fog_launch *launch) {
-    const int abi = launch->landlock;
+// Everything Landlock knows to refuse.
+static uint64_t handled_files(int abi) {
     uint64_t everything = (1ULL << 13) - 1;
     if (abi >= 2) everything |= 1ULL << 13;  // REFER
     if (abi >= 3) everything |= 1ULL << 14;  // TRUNCATE
     if (abi >= 5) everything |= 1ULL << 15;  // IOCTL_DEV
-    struct ruleset_attributes attributes = {.handled_files = everything, .scoped = abi >= 6 ? 3 : 0};
-    size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
-    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, size, 0);
-    if (ruleset < 0) return -1;
-    for (int i = 0; i < launch->rule_count; i++) {
-        if (add_rule(ruleset, &launch->rules[i], everything)) return -1;
+    return everything;
+}
+
+// Adds the rules for what is in place before the task is known, or the others.
+static int add_rules(const struct fog_base *base, int late) {
+    for (int i = 0; i < base->rule_count; i++) {
+        if (base->rules[i].late != late) continue;
+        if (add_rule(ruleset, &base->rules[i], handled_files(base->landlock))) return -1;
     }
-    int failed = (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
-    close(ruleset);
-    return failed;
+    return 0;
+}
+
+// TCP is left alone: the task's network namespace holds nothing but its own loopback.
+static int make_ruleset(const struct fog_base *base) {
+    struct ruleset_attributes attributes = {
+        .handled_files = handled_files(base->landlock), .scoped = base->landlock >= 6 ? 3 : 0};
+    size_t size = base->landlock >= 6 ? 24 : base->landlock >= 4 ? 16 : 8;
+    ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, size, 0);
+    return ruleset < 0 ? -1 : add_rules(base, 0);
+}
+
+static int restrict_files(const struct fog_base *base) {
+    if (add_rules(base, 1)) return -1;
+    return (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
 }
 
 // --- The task ---
+
+// What no program here may ever gain. Takes nothing from init itself, which has mounts to make.
+static int bound_capabilities(void) {
+    for (int capability = 0; capability < 64; capability++) {
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)) {
+            if (errno == EINVAL) break;  // beyond the kernel's last
+            return -1;
+        }
+    }
+    return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+}
 
 static int drop_capabilities(void) {
     struct {
@@ -122,13 +152,6 @@ static int drop_capabilities(void) {
     struct {
         uint32_t effective, permitted, inheritable;
     } none[2] = {{0, 0, 0}, {0, 0, 0}};
-    for (int capability = 0; capability < 64; capability++) {
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)) {
-            if (errno == EINVAL) break;  // beyond the kernel's last
-            return -1;
-        }
-    }
-    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)) return -1;
     return (int)syscall(SYS_capset, &header, none);
 }
 
@@ -197,6 +220,11 @@ static void yield_to_others(void) {
     syscall(SYS_ioprio_set, whole_process, 0, idle_class);
 }
 
+int fog_filter(const void *program, uint32_t length) {
+    struct sock_fprog filter = {(unsigned short)length, (struct sock_filter *)program};
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);
+}
+
 // Runs on its own stack in init's memory until execve (CLONE_VM | CLONE_VFORK), so it can leave its failure there.
 static int task_main(void *argument) {
     const struct fog_launch *launch = argument;
@@ -206,13 +234,10 @@ static int task_main(void *argument) {
     setsid();
     if (launch->idle) yield_to_others();
     report.step = FOG_STEP_EXECUTE;
-    if (launch->filter_length > 0) {
-        struct sock_fprog program = {(unsigned short)launch->filter_length, (struct sock_filter *)launch->filter};
-        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)) {
-            report.step = FOG_STEP_FILTER;
-            report.error = errno;
-            _exit(125);
-        }
+    if (launch->filter_length > 0 && fog_filter(launch->filter, launch->filter_length)) {
+        report.step = FOG_STEP_FILTER;
+        report.error = errno;
+        _exit(125);
     }
     execute(launch);
     report.error = errno;
@@ -239,10 +264,10 @@ static void report_end(int socket, int status, int64_t started) {
 
 // Process 1 of the task: reaps orphans, obeys the server's signals, and reports the end before it leaves, since the
 // kernel's teardown of the namespaces only begins then. Its exit kills whatever still runs.
-static _Noreturn void be_init(pid_t task, const sigset_t *signals, int64_t started) {
+static _Noreturn void be_init(pid_t task, int64_t started) {
     for (;;) {
         siginfo_t info;
-        int status, signal = sigwaitinfo(signals, &info);
+        int status, signal = sigwaitinfo(&obeyed, &info);
         if (signal == SIGCHLD) {
             pid_t pid;
             while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
@@ -261,13 +286,50 @@ static _Noreturn void be_init(pid_t task, const sigset_t *signals, int64_t start
     }
 }
 
-static _Noreturn void isolated_main(const struct fog_launch *launch, const sigset_t *signals) {
-    const int64_t started = monotonic_nanoseconds();
-    const int socket = launch->socket;
-    if (map_ids(launch->inside_id, launch->outside_id)) fail(socket, FOG_STEP_ID_MAP);
+// 0, or the step that failed.
+static int prepare(const struct fog_base *base) {
+    if (map_ids(base->inside_id, base->outside_id)) return FOG_STEP_ID_MAP;
     fog_die_with_parent();
     // When memory runs out on the machine, the task goes before anything of its owner's.
-    if (write_text("/proc/self/oom_score_adj", "900")) fail(socket, FOG_STEP_LIMIT);
+    if (write_text("/proc/self/oom_score_adj", "900")) return FOG_STEP_LIMIT;
+    for (int i = 0; i < base->mount_count; i++) {
+        int step = fog_mount_one(&base->mounts[i]);
+        if (step) return step;
+    }
+    if (base->landlock > 0 && make_ruleset(base)) return FOG_STEP_LANDLOCK;
+    return bound_capabilities() ? FOG_STEP_CAPABILITIES : FOG_STEP_NONE;
+}
+
+pid_t fog_prepare(const struct fog_base *base, int *pidfd) {
+    static const int signals[] = {SIGCHLD, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2};
+    sigset_t former;
+    sigemptyset(&obeyed);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaddset(&obeyed, signals[i]);
+    sigprocmask(SIG_BLOCK, &obeyed, &former);
+    struct clone_args arguments = {
+        .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_PIDFD,
+        .pidfd = (uint64_t)(uintptr_t)pidfd,
+        .exit_signal = SIGCHLD,
+    };
+    *pidfd = -1;
+    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    int saved = errno;
+    if (pid == 0) {
+        failed_step = prepare(base);
+        failed_error = errno;
+        return 0;
+    }
+    sigprocmask(SIG_SETMASK, &former, NULL);
+    errno = saved;
+    return pid;
+}
+
+void fog_become_init(const struct fog_base *base, const struct fog_launch *launch) {
+    const int64_t started = monotonic_nanoseconds();
+    const int socket = launch->socket;
+    fog_report_init(&report, FOG_REPORT_ENDED, launch->sequence);
+    errno = failed_error;
+    if (failed_step) fail(socket, failed_step);
     for (int i = 0; i < launch->mount_count; i++) {
         int step = fog_mount_one(&launch->mounts[i]);
         if (step) fail(socket, step);
@@ -275,17 +337,17 @@ static _Noreturn void isolated_main(const struct fog_launch *launch, const sigse
     if (chdir(launch->folder)) fail(socket, FOG_STEP_FOLDER);
     if (set_processors(launch)) fail(socket, FOG_STEP_PROCESSORS);
     if (set_limits(launch)) fail(socket, FOG_STEP_LIMIT);
+    if (base->landlock > 0 && restrict_files(base)) fail(socket, FOG_STEP_LANDLOCK);
     if (set_descriptors(launch)) fail(socket, FOG_STEP_DESCRIPTORS);
-    if (launch->landlock > 0 && restrict_files(launch)) fail(AGENT_SOCKET, FOG_STEP_LANDLOCK);
     if (drop_capabilities()) fail(AGENT_SOCKET, FOG_STEP_CAPABILITIES);
     // A task may not look into init, which still holds the agent's socket.
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     pid_t task = start_task(launch);
     if (task < 0) fail(AGENT_SOCKET, FOG_STEP_CLONE);
-    be_init(task, signals, started);
+    be_init(task, started);
 }
 
-// Without isolation, for comparison only: a child of the server, no init.
+// A child of the server, no init.
 static int plain_main(void *argument) {
     const struct fog_launch *launch = argument;
     fog_die_with_parent();
@@ -300,35 +362,14 @@ static int plain_main(void *argument) {
     return task_main(argument);
 }
 
-static pid_t launch_plain(const struct fog_launch *launch, int *pidfd) {
+pid_t fog_launch_plain(const struct fog_launch *launch, int *pidfd) {
+    fog_report_init(&report, FOG_REPORT_ENDED, launch->sequence);
+    *pidfd = -1;
     pid_t pid = clone(plain_main, task_stack + sizeof task_stack,
                       CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, (void *)launch, pidfd);
     if (pid > 0 && report.error) {
         // The failure is known; the status of the child is of no interest then.
         if (fog_send(launch->socket, &report, sizeof report, NULL, 0) < 0) _exit(125);
     }
-    return pid;
-}
-
-pid_t fog_launch(const struct fog_launch *launch, int *pidfd) {
-    fog_report_init(&report, FOG_REPORT_ENDED, launch->sequence);
-    *pidfd = -1;
-    if (!launch->isolated) return launch_plain(launch, pidfd);
-    // Blocked in the child from its first instruction: an order that arrives early waits for sigwaitinfo.
-    sigset_t signals, former;
-    sigemptyset(&signals);
-    static const int obeyed[] = {SIGCHLD, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2};
-    for (size_t i = 0; i < sizeof obeyed / sizeof *obeyed; i++) sigaddset(&signals, obeyed[i]);
-    sigprocmask(SIG_BLOCK, &signals, &former);
-    struct clone_args arguments = {
-        .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_PIDFD,
-        .pidfd = (uint64_t)(uintptr_t)pidfd,
-        .exit_signal = SIGCHLD,
-    };
-    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (pid == 0) isolated_main(launch, &signals);
-    int saved = errno;
-    sigprocmask(SIG_SETMASK, &former, NULL);
-    errno = saved;
     return pid;
 }

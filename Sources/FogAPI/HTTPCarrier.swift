@@ -4,6 +4,7 @@ package import FogNet
 internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
+internal import NIOPosix
 
 /// Carries requests over HTTP/1.1, with connections that are kept open between them.
 ///
@@ -38,6 +39,8 @@ package final class HTTPCarrier: Carrier {
     private let client: HTTPClient
     /// `http://127.0.0.1:7070`, without a slash at the end.
     private let base: String
+    /// `, through the proxy 10.0.0.1:3128`; empty when there is none on the way.
+    private let way: String
 
     /// - Parameter base: scheme, host and port: `https://coordinator.example:7070`.
     /// - Throws: `protocol` when the address does not read so; `refused_plaintext` for plain HTTP to a host other than
@@ -60,7 +63,9 @@ package final class HTTPCarrier: Carrier {
         if address.secure, let pin = options.pin {
             configuration.tlsConfiguration = try PinnedTrust.configuration(pin)
         }
-        if !address.loopback { configuration.proxy = options.proxy?.configuration }
+        let proxy = address.loopback ? nil : options.proxy
+        configuration.proxy = proxy?.configuration
+        way = proxy.map { ", through the proxy \($0.host):\($0.port)" } ?? ""
         configuration.connectionPool.idleTimeout = .milliseconds(options.idleTime.milliseconds)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = options.connections
         // A refused connection is an answer; when to try again is the caller's to say.
@@ -126,20 +131,30 @@ package final class HTTPCarrier: Carrier {
         case let failure as CarrierFailure: failure
         case let error as HTTPClientError where Self.timeouts.contains(error): Self.timeout(deadline)
         case let error as HTTPClientError where Self.gone.contains(error):
-            CarrierFailure("unreachable", "\(base) does not answer: \(error)")
+            CarrierFailure("unreachable", "\(base) does not answer\(way): \(error)")
         case is CancellationError: CarrierFailure("unreachable", "the request was given up")
         case is NIOTooManyBytesError:
             CarrierFailure("too_large", "the answer is larger than \(CarrierRequest.bodyLimit) bytes")
         case is HTTPClientError, is HTTPParserError: CarrierFailure("protocol", "\(base): \(error)")
         case let error as IOError:
-            CarrierFailure("unreachable", "\(base) cannot be reached: \(String(cString: strerror(error.errnoCode)))")
+            CarrierFailure("unreachable", "\(base) cannot be reached\(way): \(Self.words(error))")
+        case let error as NIOConnectionError:
+            CarrierFailure("unreachable", "\(base) cannot be reached\(way): \(Self.words(error))")
         case let error where PinnedTrust.isRefusal(error):
             CarrierFailure(
                 "untrusted",
                 "\(base) shows a certificate that is not trusted: it is not the coordinator, or has a new key")
         // Sockets, names and TLS: errors of layers below, each with its own types.
-        default: CarrierFailure("unreachable", "\(base) cannot be reached, or closed the connection: \(error)")
+        default: CarrierFailure("unreachable", "\(base) cannot be reached\(way), or closed the connection: \(error)")
         }
+    }
+
+    private static func words(_ error: IOError) -> String { String(cString: strerror(error.errnoCode)) }
+
+    /// Of a host with a name or behind a proxy: what the first of its addresses said, or that it has none.
+    private static func words(_ error: NIOConnectionError) -> String {
+        guard let first = error.connectionErrors.first?.error else { return "\(error.host) has no address here" }
+        return (first as? IOError).map(words) ?? "\(first)"
     }
 
     private static let timeouts: [HTTPClientError] = [

@@ -72,7 +72,7 @@ extension Coordinator {
             submittedAt: now.wall, idempotencyKey: nil, documentDigest: submission.documentDigest, fileTable: nil,
             labels: [:], priority: spec.priority, progress: JobProgress(steps: [], budget: .zero))
         let job = ActiveJob(record: record, spec: spec, files: submission.files)
-        let nodes = core.nodes.keys.sorted().compactMap { core.nodes[$0] }.map {
+        let nodes = standingNodes.map {
             var record = core.nodeRecord($0, at: now)
             // Slots are offered by polls only; for the question where it could run, an open node has room.
             record.free.slots = max(record.free.slots, record.allowance.slots)
@@ -287,6 +287,11 @@ extension Coordinator {
         package var steps: [Explanation]
     }
 
+    /// By id. A machine that is gone for good is no reason for anything.
+    private var standingNodes: [ActiveNode] {
+        core.nodes.values.filter { $0.row.standing != .revoked }.sorted { $0.row.id < $1.row.id }
+    }
+
     package func explain(_ id: JobID, for principal: Principal) async throws -> JobExplanation {
         let record = try await job(id, for: principal)
         guard let active = core.jobs[id] else {
@@ -297,7 +302,7 @@ extension Coordinator {
         if let held = record.progress.held { reasons.append("held: \(held)") }
         if let reason = record.progress.cancelReason { reasons.append("being cancelled: \(reason)") }
         var steps: [Explanation] = []
-        let nodes = core.nodes.keys.sorted().compactMap { core.nodes[$0] }.map { core.nodeRecord($0, at: now) }
+        let nodes = standingNodes.map { core.nodeRecord($0, at: now) }
         for (index, progress) in record.progress.steps.enumerated() {
             let label = progress.name.isEmpty ? "" : "step \(progress.name): "
             let spec = active.steps[index].spec

@@ -78,11 +78,14 @@ extension Coordinator {
         }
     }
 
-    /// A node by id, unique prefix or name.
+    /// A node by id, unique prefix or name. A machine that left for good and came back with another key is another node
+    /// of the same name: the name is then the new one's.
     package func node(_ reference: String, for principal: Principal) throws -> NodeStatus {
-        let matches = nodes(for: principal).filter {
+        let all = nodes(for: principal).filter {
             $0.row.id.description.hasPrefix(reference) || $0.row.report.name == reference
         }
+        let standing = all.filter { $0.row.standing != .revoked }
+        let matches = standing.isEmpty ? all : standing
         guard let only = matches.first else { throw CoordinatorFailure.notFound }
         guard matches.count == 1 else {
             throw CoordinatorFailure("ambiguous", "`\(reference)` names \(matches.count) nodes")

@@ -123,9 +123,11 @@ package struct Allowance: Hashable, Sendable, Codable {
     package var profileCeiling: [String]?
     /// Whose work is taken; nil = everybody's.
     package var submitters: SubmitterRule?
+    /// Whether tasks may reach the hosts that their jobs name, through the worker's proxy; nil = no.
+    package var network: Bool?
 
     private enum CodingKeys: String, CodingKey {
-        case state, reason, slots, submitters
+        case state, reason, slots, submitters, network
         case resumesAt = "resumes_at"
         case cpuCap = "cpu_cap"
         case memoryCap = "memory_cap"
@@ -135,7 +137,8 @@ package struct Allowance: Hashable, Sendable, Codable {
 
     package init(
         state: State, reason: String, resumesAt: Timestamp? = nil, cpuCap: Millicores, memoryCap: ByteCount,
-        bandwidthCap: Int64? = nil, slots: Int, profileCeiling: [String]? = nil, submitters: SubmitterRule? = nil
+        bandwidthCap: Int64? = nil, slots: Int, profileCeiling: [String]? = nil, submitters: SubmitterRule? = nil,
+        network: Bool? = nil
     ) {
         self.state = state
         self.reason = reason
@@ -146,5 +149,6 @@ package struct Allowance: Hashable, Sendable, Codable {
         self.slots = slots
         self.profileCeiling = profileCeiling
         self.submitters = submitters
+        self.network = network
     }
 }

@@ -78,39 +78,57 @@ package struct InstallFiles: Sendable {
 
     // MARK: - Answers
 
-    /// Nil for a path that is not about installing.
+    /// Nil for what does not ask for something to install.
+    /// - Parameter files: nil = none are handed out, which is said.
     /// - Parameter url: where machines reach this coordinator.
-    func answer(_ request: CarrierRequest, url: String) -> CarrierResponse? {
-        guard request.method == "GET" else { return nil }
-        switch request.path {
-        case "/install": return .text(list)
-        case "/install.sh": return .text(script(url: url))
-        default:
-            guard request.path.hasPrefix("/install/") else { return nil }
-            return file(String(request.path.dropFirst("/install/".count)), query: request.query)
+    static func answer(_ request: CarrierRequest, of files: InstallFiles?, url: String) -> CarrierResponse? {
+        let path = request.path
+        guard request.method == "GET", path == "/install" || path == "/install.sh" || path.hasPrefix(folderPath) else {
+            return nil
+        }
+        guard let files else {
+            return Problem(
+                404, "not_found", "this coordinator hands out no packages: `fog coordinator run --install-files` does"
+            ).response
+        }
+        switch path {
+        case "/install": return .text(files.list)
+        case "/install.sh": return .text(files.script(url: url))
+        default: return files.file(path.dropFirst(folderPath.count), query: request.query)
         }
     }
+
+    private static let folderPath = "/install/"
 
     /// Lines as sha256sum(1) reads them.
     private var list: String { items.map { "\($0.digest)  \($0.name)\n" }.joined() }
 
-    private func file(_ name: String, query: String) -> CarrierResponse {
+    private func file(_ escaped: Substring, query: String) -> CarrierResponse {
+        let name = percentDecoded(escaped)
         guard let item = items.first(where: { $0.name == name }) else {
             return Problem(404, "not_found", "there is no such package; `/install` lists them").response
         }
-        let part: Int64
-        if query.isEmpty, item.parts == 1 {
-            part = 0
-        } else {
-            guard query.hasPrefix("part="), let wanted = Int64(query.dropFirst(5)), (0..<item.parts).contains(wanted)
-            else {
-                return Problem(
-                    400, "bad_query",
-                    "\(name) comes in \(item.parts) parts of 4 MiB: ?part=0 to ?part=\(item.parts - 1)"
-                ).response
-            }
-            part = wanted
+        do throws(Problem) {
+            return part(try Self.part(query, of: item), of: item)
+        } catch {
+            return error.response
         }
+    }
+
+    /// A package of one part need not say which.
+    private static func part(_ query: String, of item: Item) throws(Problem) -> Int64 {
+        let parameters = try RouteParameters(
+            path: [:], query: query, known: [.part])
+        let wanted = try parameters.byteCount("part") ?? (item.parts == 1 ? 0 : -1)
+        guard (0..<item.parts).contains(wanted) else {
+            throw Problem(
+                400, "bad_query",
+                "\(item.name) comes in \(item.parts) parts of 4 MiB: ?part=0 to ?part=\(item.parts - 1)")
+        }
+        return wanted
+    }
+
+    private func part(_ part: Int64, of item: Item) -> CarrierResponse {
         let descriptor = open("\(folder)/\(item.name)", O_RDONLY | O_CLOEXEC)
         defer { if descriptor >= 0 { close(descriptor) } }
         let offset = part * Self.partBytes
@@ -126,7 +144,9 @@ package struct InstallFiles: Sendable {
             }
         }
         guard bytes.count == count else {
-            return Problem(500, "unexpected", "\(name) is not what it was when the coordinator started").response
+            return Problem(
+                503, "package_changed", "\(item.name) is not what it was when the coordinator started"
+            ).response
         }
         return CarrierResponse(status: 200, headers: ["content-type": "application/octet-stream"], body: bytes)
     }

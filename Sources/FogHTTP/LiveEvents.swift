@@ -18,7 +18,7 @@ extension Routes: EventStreaming {
     private static let streamed = [RoutePattern("GET /v1/events"), RoutePattern("GET /v1/jobs/{job}/events")]
 
     package func events(for request: CarrierRequest, after: String?) async -> EventReply {
-        let path = request.path.split(separator: "/")
+        let path = RoutePattern.segments(of: request.path)
         for pattern in Self.streamed {
             guard let parameters = pattern.match(path) else { continue }
             let start = clock.sinceBoot
@@ -36,7 +36,7 @@ extension Routes: EventStreaming {
         do {
             let (asked, place) = try authentication.hold(request)
             try Self.check(asked.principal, at: pattern)
-            let parameters = try RouteParameters(path: path, query: request.query, of: pattern.operation)
+            let parameters = try RouteParameters(path: path, query: request.query, known: pattern.query)
             let cursor = try Self.lastEventID(after) ?? parameters.sequence("after") ?? 0
             let job =
                 path["job"] == nil ? nil : try await coordinator.find(parameters["job"], for: asked.principal).id
@@ -69,7 +69,7 @@ extension Routes: EventStreaming {
     }
 
     static func lastEventID(_ text: String?) throws(Problem) -> UInt64? {
-        guard let text, !text.isEmpty else { return nil }
+        guard let text else { return nil }
         guard let id = UInt64(text), id <= UInt64(Int64.max) else {
             throw Problem(400, "bad_event_id", "`Last-Event-ID` is an event's sequence, found `\(text.prefix(60))`")
         }

@@ -27,6 +27,7 @@ package struct Routes: CarrierEndpoint {
     /// What strangers may ask; ``answerOpen(_:)`` answers it.
     static let openRoutes = [
         "GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json", "GET /v1/info", "POST /v1/join",
+        "GET /install", "GET /install.sh", "GET /install/{package}",
     ].map(RoutePattern.init)
 
     static let routes: [(pattern: RoutePattern, handler: Handler)] =
@@ -67,8 +68,10 @@ package struct Routes: CarrierEndpoint {
     }
 
     private func route(_ request: CarrierRequest) async -> (CarrierResponse, String) {
-        let path = request.path.split(separator: "/")
-        if let answer = installFiles?.answer(request, url: joining.url()) { return (answer, "/install") }
+        let path = RoutePattern.segments(of: request.path)
+        if let answer = InstallFiles.answer(request, of: installFiles, url: joining.url()) {
+            return (answer, "/install")
+        }
         if let refusal = tooOldOrNew(request) { return (refusal, "426") }
         if let open = await answerOpen(request) { return (open, request.path) }
         var allowed: [String] = []
@@ -85,7 +88,7 @@ package struct Routes: CarrierEndpoint {
             ) { authenticated throws(Problem) in
                 try Self.check(authenticated.principal, at: pattern)
                 let parameters = try RouteParameters(
-                    path: parameters, query: request.query, of: pattern.operation)
+                    path: parameters, query: request.query, known: pattern.query)
                 return try await self.run(handler, authenticated, parameters)
             }
             return (response, pattern.text)

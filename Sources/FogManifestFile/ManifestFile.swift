@@ -118,6 +118,8 @@ package enum LocalFile {
             return try SweepTable(csv: read(place(of: path, in: folder), limit: ManifestLimits.maxTableBytes))
         } presence: { path in
             presence(of: path, in: folder)
+        } imageMistake: { path in
+            ImageHead.mistake(in: place(of: path, in: folder))
         }
     }
 

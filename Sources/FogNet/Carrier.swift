@@ -33,12 +33,12 @@ package struct CarrierRequest: Hashable, Sendable {
         self.body = body
     }
 
-    package var path: String { String(target.prefix { $0 != "?" }) }
+    package var path: String { String(target[..<mark]) }
     /// Without the question mark.
-    package var query: String {
-        guard let mark = target.firstIndex(of: "?") else { return "" }
-        return String(target[target.index(after: mark)...])
-    }
+    package var query: String { String(Substring(target.utf8[mark...].dropFirst())) }
+
+    /// The first question mark by its byte, whatever stands behind it.
+    private var mark: String.Index { target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex }
 }
 
 package struct CarrierResponse: Hashable, Sendable {

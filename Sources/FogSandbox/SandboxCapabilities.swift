@@ -23,7 +23,7 @@ package struct SandboxCapabilities: Sendable, Hashable {
 
     /// Whether a profile can be run here, and its `require` is met.
     package func allows(_ profile: SandboxProfile) -> Bool {
-        failure == nil && profile.network == .none && profile.require.allSatisfy { missing[$0] == nil }
+        failure == nil && profile.require.allSatisfy { missing[$0] == nil }
     }
 
     /// Runs /usr/bin/true in the profile, in a work folder of its own.

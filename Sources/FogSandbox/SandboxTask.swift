@@ -40,6 +40,10 @@ package struct SandboxTask: Sendable {
     package var isIdle = false
     /// Allows the profile `none`. For comparisons only.
     package var allowUnsafe = false
+    /// Of the work folder and all folders in it, where they hold no file; what is unchanged at the end is not measured.
+    package var workStamp: FolderStamp?
+    /// What leads out of the task's network namespace; nil = nothing. Only for profiles whose network is a proxy.
+    package var network: (any TaskNetwork)?
 
     package init(
         arguments: [String], environment: [String: String] = [:], workFolder: String, inputs: [SandboxInput] = [],
@@ -53,6 +57,18 @@ package struct SandboxTask: Sendable {
         self.wallLimit = wallLimit ?? resources.time
         self.killGrace = killGrace
     }
+}
+
+/// What stands behind a task's one way out: a listening socket on the loopback interface of its network namespace.
+package protocol TaskNetwork: Sendable {
+    /// Variables by which programs find the socket; the task's own values are stronger.
+    func environment(port: Int) -> [String: String]
+    /// Serves the socket, which is the network's to close from now on.
+    func open(_ socket: Int32) throws(SandboxFailure)
+    /// The task is stopped in place: nothing moves until it goes on, and no time counts.
+    func setFrozen(_ frozen: Bool)
+    /// The task has ended. Returns when every connection and the socket are closed; may be called again.
+    func close() async
 }
 
 /// Why a task's run is over.

@@ -56,10 +56,13 @@ package struct PlanRule: Hashable, Sendable {
 
     package let access: Access
     package let path: String
+    /// What stands at the path comes with the task.
+    package let isLate: Bool
 
-    package init(_ access: Access, _ path: String) {
+    package init(_ access: Access, _ path: String, isLate: Bool = false) {
         self.access = access
         self.path = path
+        self.isLate = isLate
     }
 }
 
@@ -75,26 +78,35 @@ package struct TemplatePlan: Hashable, Sendable {
     package var hostID: UInt32 = 65534
     package var hostname = "fog"
     package var mounts: [PlanMount] = []
+    /// What each task has of its own, whatever it is; made before the task is known.
+    package var taskMounts: [PlanMount] = []
+    /// Whether the next sandbox is made ready as soon as the last is gone, and waits for its task.
+    package var preparesAhead = true
     package var rules: [PlanRule] = []
-    /// The seccomp program: `struct sock_filter` after another, 8 bytes each; empty = none.
+    /// The seccomp program that each task puts on: `struct sock_filter` after another, 8 bytes each; empty = none.
     package var filter: [UInt8] = []
+    /// One that the server puts on itself, for all that it starts; empty = none.
+    package var sharedFilter: [UInt8] = []
 
     package init() {}
 
     package func encoded() throws(PlanFailure) -> [UInt8] {
         var writer = PlanWriter(kind: .template, sequence: 0)
-        let flags: UInt8 = (isolated ? 1 : 0) | (loopback ? 2 : 0) | (landlock ? 4 : 0)
+        let flags: UInt8 = (isolated ? 1 : 0) | (loopback ? 2 : 0) | (landlock ? 4 : 0) | (preparesAhead ? 8 : 0)
         writer.integer(flags)
         writer.integer(insideID)
         writer.integer(hostID)
         writer.text(hostname)
         writer.mounts(mounts)
+        writer.mounts(taskMounts)
         writer.count(rules.count, max: PlanLimits.rules)
         for rule in rules {
             writer.integer(rule.access.rawValue)
+            writer.integer(UInt8(rule.isLate ? 1 : 0))
             writer.text(rule.path)
         }
         writer.raw(filter)
+        writer.raw(sharedFilter)
         return try writer.finish()
     }
 }
@@ -102,6 +114,7 @@ package struct TemplatePlan: Hashable, Sendable {
 /// What a task adds to its server's template.
 package struct LaunchPlan: Hashable, Sendable {
     package var sequence: UInt32 = 0
+    /// After those of ``TemplatePlan/taskMounts``.
     package var mounts: [PlanMount] = []
     package var limits: [PlanLimit] = []
     package var arguments: [String] = []
@@ -137,6 +150,20 @@ package struct LaunchPlan: Hashable, Sendable {
         for argument in arguments { writer.text(argument) }
         writer.count(environment.count, max: PlanLimits.variables)
         for variable in environment { writer.text(variable) }
+        return try writer.finish()
+    }
+}
+
+/// Asks for the listening socket that is the only way out of a task's network.
+package struct ListenPlan: Hashable, Sendable {
+    /// The port to have if it is free; else the kernel chooses one.
+    package let port: UInt16
+
+    package init(port: UInt16) { self.port = port }
+
+    package func encoded() throws(PlanFailure) -> [UInt8] {
+        var writer = PlanWriter(kind: .listen, sequence: 0)
+        writer.integer(port)
         return try writer.finish()
     }
 }

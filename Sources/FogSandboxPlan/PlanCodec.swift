@@ -34,6 +34,8 @@ package enum PlanKind: UInt8 {
     case descriptors = 3
     /// Pass an order on to the task.
     case order = 4
+    /// Send a listening socket on the loopback interface of the slot's network namespace.
+    case listen = 5
 }
 
 /// Orders to a running task. The numbers are the signals that the server sends to the task's init.
@@ -55,7 +57,7 @@ package struct PlanWriter {
     package private(set) var failure: PlanFailure?
 
     static let magic: UInt32 = 0x5047_4F46
-    static let version: UInt16 = 1
+    static let version: UInt16 = 2
 
     package init(kind: PlanKind, sequence: UInt32) {
         bytes.reserveCapacity(2048)

@@ -12,33 +12,37 @@ package struct TemplateView {
     package let isolated: Bool
     package let loopback: Bool
     package let landlock: Bool
+    package let preparesAhead: Bool
     package let insideID: UInt32
     package let hostID: UInt32
     package let hostname: UnsafePointer<CChar>
     package let mounts: [MountView]
-    package let rules: [(access: UInt8, path: UnsafePointer<CChar>)]
+    package let taskMounts: [MountView]
+    package let rules: [(access: UInt8, isLate: Bool, path: UnsafePointer<CChar>)]
     package let filter: UnsafeRawBufferPointer
+    package let sharedFilter: UnsafeRawBufferPointer
 
     package init(_ reader: inout PlanReader) throws(PlanFailure) {
         let flags: UInt8 = try reader.integer()
-        guard flags < 8 else { throw .foreign(at: 12) }
+        guard flags < 16 else { throw .foreign(at: 12) }
         isolated = flags & 1 != 0
         loopback = flags & 2 != 0
         landlock = flags & 4 != 0
+        preparesAhead = flags & 8 != 0
         insideID = try reader.integer()
         hostID = try reader.integer()
         hostname = try reader.text()
         mounts = try reader.mounts()
-        var rules: [(access: UInt8, path: UnsafePointer<CChar>)] = []
+        taskMounts = try reader.mounts()
+        var rules: [(access: UInt8, isLate: Bool, path: UnsafePointer<CChar>)] = []
         for _ in 0..<(try reader.count(max: PlanLimits.rules)) {
             let access: UInt8 = try reader.integer()
             guard PlanRule.Access(rawValue: access) != nil else { throw .foreign(at: 0) }
-            rules.append((access, try reader.text()))
+            rules.append((access, try reader.integer() as UInt8 != 0, try reader.text()))
         }
         self.rules = rules
-        let length = Int(try reader.integer(UInt32.self))
-        guard length % 8 == 0, length / 8 <= PlanLimits.filterInstructions else { throw .tooMany(at: length) }
-        filter = try reader.raw(length)
+        filter = try reader.filter()
+        sharedFilter = try reader.filter()
         try reader.end()
     }
 }
@@ -93,6 +97,12 @@ extension PlanReader {
             mounts.append(view)
         }
         return mounts
+    }
+
+    fileprivate mutating func filter() throws(PlanFailure) -> UnsafeRawBufferPointer {
+        let length = Int(try integer(UInt32.self))
+        guard length % 8 == 0, length / 8 <= PlanLimits.filterInstructions else { throw .tooMany(at: length) }
+        return try raw(length)
     }
 
     fileprivate mutating func vector(max: Int) throws(PlanFailure) -> [UnsafeMutablePointer<CChar>?] {

@@ -1,4 +1,5 @@
 import FogCore
+import FogJobs
 
 /// What a worker must be told; the rest it finds out.
 package struct WorkerConfiguration: Sendable {
@@ -31,6 +32,12 @@ package struct WorkerConfiguration: Sendable {
     package var niceness: Int8 = 0
     /// Offers the profile `none`, which isolates nothing. For comparisons only.
     package var allowUnsafe = false
+    /// Whether tasks may reach the network where no policy speaks of it (``DedicatedMachine``).
+    package var allowsNetwork = false
+    /// Addresses that tasks may reach although the proxy refuses them otherwise: private ones, or loopback.
+    package var proxyExempt: [NetworkRange] = []
+    /// Where the coordinator is, which no task may reach.
+    package var coordinatorPlace: CoordinatorPlace?
     /// The version, for the node's report.
     package var software = ""
     /// How long a poll waits at the coordinator for work.
@@ -41,6 +48,24 @@ package struct WorkerConfiguration: Sendable {
     package var logInterval = TimeSpan.seconds(1)
     /// Between tries while the coordinator is away.
     package var retry = Backoff(delay: .milliseconds(250), maxDelay: .seconds(30))
+
+    package struct CoordinatorPlace: Sendable, Hashable {
+        package let host: NetworkHost
+        package let port: UInt16
+
+        /// - Parameter url: `https://HOST[:PORT]`; nil for anything else.
+        package init?(url: String) {
+            let parts = url.split(separator: "/", omittingEmptySubsequences: true)
+            guard parts.count >= 2, parts[0] == "https:" || parts[0] == "http:" else { return nil }
+            var (text, port): (Substring, UInt16?) = (parts[1], parts[0] == "https:" ? 443 : 80)
+            if let colon = text.lastIndex(of: ":"), !text[colon...].contains("]") {
+                port = AllowedHost.port(text[text.index(after: colon)...])
+                text = text[..<colon]
+            }
+            guard let port, let host = NetworkHost(text) else { return nil }
+            (self.host, self.port) = (host, port)
+        }
+    }
 
     package static let maxSlots = 256
 

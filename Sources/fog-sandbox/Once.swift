@@ -21,7 +21,9 @@ func runOnce(socket: Int32) -> Int32 {
         guard reader.kind == PlanKind.launch.rawValue else { throw .foreign(at: 6) }
         let view = try LaunchView(&reader)
         var descriptors: [Int32] = [0, 1, 2]
-        switch template.launch(view, descriptors: &descriptors, socket: channel[1]) {
+        var prepared: PreparedSandbox?
+        let starter = TaskStarter(template: template, socket: channel[1])
+        switch starter.start(view, UnsafeRawBufferPointer(second), &descriptors, in: &prepared) {
         case .started(let pid, _): return awaitEnd(of: pid, on: channel[0])
         case .failed(let step, let error): return refuse(Int32(step.rawValue), error)
         }

@@ -11,6 +11,8 @@ struct Server {
     private var descriptors: [Int32] = []
     private var template = Template()
     private var task: RunningTask?
+    /// The sandbox of the next task.
+    private var prepared: PreparedSandbox?
 
     init(socket: Int32) { self.socket = socket }
 
@@ -37,9 +39,10 @@ struct Server {
             var reader = try PlanReader(UnsafeRawBufferPointer(start: packet, count: length))
             switch PlanKind(rawValue: reader.kind) {
             case .template: return enter(try TemplateView(&reader))
-            case .launch: launch(try LaunchView(&reader))
+            case .launch: launch(try LaunchView(&reader), UnsafeRawBufferPointer(start: packet, count: length))
             case .descriptors: return true
             case .order: try pass(&reader)
+            case .listen: try listen(&reader)
             case nil: return false
             }
         } catch {
@@ -55,23 +58,51 @@ struct Server {
     private mutating func enter(_ view: TemplateView) -> Bool {
         let step = template.enter(view)
         let error = step == 0 ? 0 : errno
+        if template.preparesAhead { SandboxInit.rehearse(template) }
         send(
             kind: FOG_REPORT_READY, sequence: 0, step: fog_step(UInt32(step)), error: error,
             status: fog_landlock_abi(), flag: template.privileged ? 1 : 0)
+        if step == 0 { prepareAhead() }
         return step == 0
     }
 
-    private mutating func launch(_ view: LaunchView) {
+    private mutating func launch(_ view: LaunchView, _ packet: UnsafeRawBufferPointer) {
         guard task == nil else {
             return send(kind: FOG_REPORT_ENDED, sequence: view.sequence, step: FOG_STEP_PLAN, error: EBUSY)
         }
-        switch template.launch(view, descriptors: &descriptors, socket: socket) {
+        let starter = TaskStarter(template: template, socket: socket)
+        switch starter.start(view, packet, &descriptors, in: &prepared) {
         case .started(let pid, let pidfd):
             task = RunningTask(pid: pid, pidfd: pidfd, sequence: view.sequence, isolated: template.isolated)
         case .failed(let step, let error):
             send(kind: FOG_REPORT_ENDED, sequence: view.sequence, step: step, error: error)
             send(kind: FOG_REPORT_FREED, sequence: view.sequence)
         }
+    }
+
+    /// The next task finds its sandbox ready. What fails here is tried again, and told, when there is a task.
+    private mutating func prepareAhead() {
+        if template.preparesAhead, prepared == nil { prepared = template.prepare(socket: socket) }
+    }
+
+    /// The socket is the agent's alone: kept here, it would listen on when the agent is done with it.
+    private func listen(_ reader: inout PlanReader) throws(PlanFailure) {
+        var port: UInt16 = try reader.integer()
+        try reader.end()
+        var report = fog_report()
+        fog_report_init(&report, Int32(FOG_REPORT_LISTENING.rawValue), 0)
+        // Without a network namespace of its own the launcher's loopback is the host's.
+        var socket: Int32 = -1
+        errno = EPERM
+        if template.isolated { socket = fog_listen(&port) }
+        guard socket >= 0 else {
+            report.error = errno
+            fog_send(self.socket, &report, MemoryLayout<fog_report>.size, nil, 0)
+            return
+        }
+        report.status = Int32(port)
+        fog_send(self.socket, &report, MemoryLayout<fog_report>.size, &socket, 1)
+        close(socket)
     }
 
     private func pass(_ reader: inout PlanReader) throws(PlanFailure) {
@@ -100,6 +131,7 @@ struct Server {
         send(kind: FOG_REPORT_FREED, sequence: task.sequence, status: status)
         close(task.pidfd)
         self.task = nil
+        prepareAhead()
     }
 
     private func sendPlainEnd(_ task: RunningTask, _ status: Int32, _ usage: rusage) {

@@ -30,7 +30,7 @@ struct Fog: AsyncParsableCommand {
                 name: "Machines",
                 subcommands: [
                     DevCommand.self, CoordinatorCommand.self, WorkerCommand.self, JoinCommand.self, HarvestCommand.self,
-                    DoctorCommand.self, BenchCommand.self,
+                    DoctorCommand.self, BenchCommand.self, PlacementCommand.self,
                     CompletionsCommand.self,
                 ]),
         ])

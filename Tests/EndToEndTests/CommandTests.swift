@@ -176,6 +176,13 @@ extension EndToEnd {
             let end = try await cloud.fog("job", "explain", id)
             #expect(end.status == 0)
             #expect(end.output.contains("moon"), "\(end.output)")
+            // Who waits is told on standard error, or asks for silence.
+            #expect(try await cloud.fog("job", "hold", id, "--reason", "lunch").status == 0)
+            let waited = try await cloud.fog("job", "wait", id, "--timeout", "1s")
+            #expect(waited.errors.contains("is held: lunch; fog job explain \(id.prefix(8))"), "\(waited.errors)")
+            #expect(!waited.output.contains("lunch; fog job explain"))
+            let quiet = try await cloud.fog("job", "wait", id, "--timeout", "1s", "--quiet")
+            #expect(!quiet.errors.contains("lunch"), "\(quiet.errors)")
             #expect(try await cloud.fog("job", "cancel", id).status == 0)
             let job = try await cloud.job(id)
             #expect(job.state == "cancelled")

@@ -112,8 +112,12 @@ extension EndToEnd {
             #expect(same.status == 0 && same.output.isEmpty)
             let other = try await shell("$FOG profile diff default python")
             #expect(other.status == 1 && other.output == "limits.pids\n  - 64\n  + 256\n")
-            let refused = try await shell("$FOG sandbox run --profile network-client --work w -- true")
-            #expect(refused.status == 125 && refused.errors.contains("not_supported_yet"))
+            #expect(try await shell("$FOG profile explain network-client").output.contains("allow_hosts"))
+            let refused = try await shell("$FOG sandbox run --allow-host example.org:443 --work w -- true")
+            #expect(refused.status == 125 && refused.errors.contains("no_network"))
+            let bad = try await shell(
+                "$FOG sandbox run --profile network-client --allow-host https://example.org --work w -- true")
+            #expect(bad.status == 125 && bad.errors.contains("without a scheme"), "\(bad.errors)")
         }
     }
 }

@@ -18,8 +18,16 @@ struct NotifierTests {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let program = "\(folder)/hook"
-        try "#!/bin/sh\ncd \(folder)\n\(script)\n".write(toFile: program, atomically: true, encoding: .utf8)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
+        // Written by another process: a program that another test starts meanwhile would hold this one's descriptor open,
+        // and the kernel runs no file that somebody may write to (ETXTBSY).
+        let text = "\(folder)/text"
+        try "#!/bin/sh\ncd \(folder)\n\(script)\n".write(toFile: text, atomically: true, encoding: .utf8)
+        let install = Process()
+        install.executableURL = URL(filePath: "/usr/bin/install")
+        install.arguments = ["-m", "755", text, program]
+        try install.run()
+        install.waitUntilExit()
+        try #require(install.terminationStatus == 0)
         return try await body(program, folder)
     }
 

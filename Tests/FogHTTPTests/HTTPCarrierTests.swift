@@ -29,12 +29,39 @@ struct HTTPCarrierTests {
         }.check(rule)
     }
 
-    @Test("nobody listens: unreachable, at once and not at the deadline")
-    func unreachable() async throws {
+    /// Where somebody listened a moment ago.
+    private static func closedPort() async throws -> Int {
         let (ports, gone) = AsyncStream<Int>.makeStream()
         try await withServer(EndpointDouble()) { port, _ in gone.yield(port) }
         var iterator = ports.makeAsyncIterator()
-        let port = try #require(await iterator.next())
+        return try #require(await iterator.next())
+    }
+
+    @Test("nobody listens at a host with a name, or at the proxy: said in words, with the way")
+    func unreachableByName() async throws {
+        let port = try await Self.closedPort()
+        for (url, proxy, words) in [
+            ("http://localhost:\(port)", nil, "http://localhost:\(port) cannot be reached: Connection refused"),
+            (
+                "https://pool.example:8365", HTTPCarrier.Proxy(host: "127.0.0.1", port: port),
+                "https://pool.example:8365 cannot be reached, through the proxy 127.0.0.1:\(port): Connection refused"
+            ),
+        ] {
+            var options = HTTPCarrier.Options()
+            options.proxy = proxy
+            let carrier = try HTTPCarrier(url, options: options)
+            let failure = await #expect(throws: CarrierFailure.self) {
+                try await carrier.send(CarrierRequest(method: "GET", target: "/x"), deadline: .seconds(20))
+            }
+            await carrier.shutDown()
+            #expect(failure?.code == "unreachable")
+            #expect(failure?.message == words)
+        }
+    }
+
+    @Test("nobody listens: unreachable, at once and not at the deadline")
+    func unreachable() async throws {
+        let port = try await Self.closedPort()
         try await withCarrier(port) { carrier in
             let failure = await #expect(throws: CarrierFailure.self) {
                 try await carrier.send(.init(method: "GET", target: "/"), deadline: .minutes(30))

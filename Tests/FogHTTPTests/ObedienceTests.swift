@@ -44,6 +44,25 @@ struct ObedienceTests {
         }
     }
 
+    @Test("tasks of less than a millisecond add up in what the owner is told to have given")
+    func shortTasksCount() async throws {
+        try await Pool.with(rules: { $0.trustAllNodes = true }) { pool in
+            try await TemporaryFolder.with { folder in
+                let owner = OwnersWord()
+                try await Self.withAgent(pool, folder, owner) { agent in
+                    var nanoseconds: Int64 = 0
+                    for _ in 0..<4 {
+                        let job = try await pool.submit(script: "i=0; while [ $i -lt 300 ]; do i=$((i+1)); done")
+                        try await Self.until { try await pool.attempts(job).contains { $0.outcome == .success } }
+                        nanoseconds += try #require(try await pool.attempts(job).first?.usage).cpuNanoseconds
+                    }
+                    try await Self.until { owner.work.running == 0 && owner.work.held == 0 }
+                    #expect(nanoseconds > 0 && owner.work.used == .milliseconds(nanoseconds / 1_000_000))
+                }
+            }
+        }
+    }
+
     /// Adds 1 to 50, saving its sum when it is told to go. Takes seconds, so that rules can change meanwhile.
     private static let counting = """
         state=$FOG_CHECKPOINT_DIR/state; i=0; sum=0
@@ -108,6 +127,10 @@ private final class OwnersWord: AllowanceSource {
     }
 
     func decisions() -> AsyncStream<HarvestDecision> { stream }
+
+    private let newest = Mutex(HarvestWork())
+    var work: HarvestWork { newest.withLock { $0 } }
+    func working(_ work: HarvestWork) { newest.withLock { $0 = work } }
 }
 
 extension Pool {

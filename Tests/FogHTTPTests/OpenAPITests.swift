@@ -88,7 +88,7 @@ struct OpenAPITests {
     func lastEvent() async throws {
         try await Pool.with { pool in
             for form in ["application/json", "text/event-stream"] {
-                for id in ["-1", "x", "9223372036854775808"] {
+                for id in ["", "-1", "x", "9223372036854775808"] {
                     let headers: CarrierHeaders = ["accept": form, "last-event-id": id]
                     let answer = try await pool.ask("GET", "/v1/events", by: "admin", headers: headers)
                     expectRefusal(answer, [400], code: "bad_event_id", "\(form) \(id)")

@@ -30,11 +30,13 @@ struct Pool: Sendable {
     private static let roles: [(String, Set<Role>)] =
         Role.allCases.map { ($0.rawValue, [$0]) } + [("ada", [.client]), ("eve", [.client]), ("hal", [.worker])]
 
+    /// - Parameter packages: what newcomers can install; none = none is handed out.
     /// - Parameter body: ends before the server and the folder do.
     static func with(
         limits: HTTPServer.Limits = HTTPServer.Limits(), openRequests: Int = Authentication.openRequestsLimit,
         rules change: @escaping @Sendable (inout CoordinatorConfiguration) -> Void = { _ in },
-        space: @escaping SpaceProbe = { nil }, clock: any FogClock = SystemClock(),
+        space: @escaping SpaceProbe = { nil }, packages: [String: [UInt8]] = [:],
+        clock: any FogClock = SystemClock(),
         _ body: @escaping @Sendable (Pool) async throws -> Void
     ) async throws {
         try await TemporaryFolder.with { folder in
@@ -65,9 +67,11 @@ struct Pool: Sendable {
             let authentication = Authentication(
                 key: key, window: NonceWindow(start: clock.now - .minutes(10)), clock: clock,
                 openRequests: openRequests, find: { [directory = coordinator.directory] in directory.find($0) })
+            for (name, bytes) in packages { try Data(bytes).write(to: URL(filePath: "\(folder)/\(name)")) }
             let routes = Routes(
                 coordinator: coordinator, authentication: authentication, joining: Joining { "http://127.0.0.1" },
-                name: "test", version: "1", clock: clock, logger: logger)
+                name: "test", version: "1",
+                installFiles: packages.isEmpty ? nil : try InstallFiles(folder: folder), clock: clock, logger: logger)
             let everyone = people
             try await withServer(routes, streams: routes, limits: limits) { port, server in
                 try await body(

@@ -68,9 +68,9 @@ struct VersionSkewTests {
 
     // MARK: - A worker that has become too old
 
-    private static let launcher = ProcessInfo.processInfo.environment["FOG_SANDBOX"]
+    static let launcher = ProcessInfo.processInfo.environment["FOG_SANDBOX"]
 
-    private static func configuration(_ folder: String) throws -> WorkerConfiguration {
+    static func configuration(_ folder: String) throws -> WorkerConfiguration {
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         var configuration = WorkerConfiguration(
             stateDirectory: folder, name: "n1", launcherPath: try #require(launcher),
@@ -153,7 +153,7 @@ private final class Aging: Carrier {
 }
 
 /// What was logged, a line a message.
-private final class LogLines: LogHandler, Sendable {
+final class LogLines: LogHandler, Sendable {
     private let lines = Mutex<[String]>([])
 
     var all: [String] { lines.withLock { $0 } }

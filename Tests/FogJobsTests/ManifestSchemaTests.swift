@@ -9,7 +9,8 @@ struct ManifestSchemaTests {
         "name": "a", "labels": .object(["a": "b"]), "run": "x", "command": ["x"], "needs": ["other"],
         "inputs": ["x"], "outputs": ["x"], "env": .object(["A": "b"]), "secrets": [], "array": "0-9",
         "sweep": .object(["p": [1]]), "max_parallel": 1, "max_failures": 1, "requires": ["ffmpeg"], "image": "host",
-        "profile": "p", "verify": "none", "privacy": "public", "sla": "A", "priority": 1, "deadline": "1h",
+        "profile": "p", "allow_hosts": ["a.example:443"], "verify": "none", "privacy": "public", "sla": "A",
+        "priority": 1, "deadline": "1h",
         "disconnect_grace": "1h", "exclusive": true, "budget": 1, "resources.cpu": 2, "resources.memory": "1GiB",
         "resources.disk": "2GiB", "resources.time": "2h", "resources.pids": 5, "resources.gpu": 1,
         "retry.max_attempts": 5, "retry.max_evictions": 5, "retry.delay": "1s", "retry.backoff": "constant",
@@ -29,7 +30,9 @@ struct ManifestSchemaTests {
         func manifest(_ member: [JSON.Member]) throws -> ManifestOutcome {
             let action = parts[0] == "command" || parts[0] == "run" ? [] : [JSON.Member("run", "x")]
             let fallback = member.isEmpty && action.isEmpty ? [JSON.Member("run", "y")] : []
-            let keys = JSON.object(action + fallback + member)
+            // Hosts need a profile that leads to them.
+            let profile = parts[0] == "allow_hosts" ? [JSON.Member("profile", "p")] : []
+            let keys = JSON.object(action + fallback + profile + member)
             let other: JSON = .object(["run": "o"])
             let job: JSON = inStep ? .object(["steps": .object(["s": keys, "other": other])]) : keys
             return ManifestParser.parse(try ManifestNode(job), defaultName: "default")

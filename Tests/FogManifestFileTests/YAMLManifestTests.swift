@@ -70,7 +70,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake("run: a\nNAME: b", "unknown_key", "NAME", 2, 1, "did you mean `name`?"),
         Mistake("run: a\nmatrix: {a: [1]}", "unknown_key", "matrix", 2, 1, "did you mean `sweep`?"),
         Mistake("run: a\nneeds: [b]", "unknown_key", "needs", 2, 1, "stands in a step"),
-        Mistake("run: a\nzzzzzz: 1", "unknown_key", "zzzzzz", 2, 1, "known here: array"),
+        Mistake("run: a\nzzzzzz: 1", "unknown_key", "zzzzzz", 2, 1, "known here: allow_hosts"),
         Mistake("steps: {a: {run: x, budget: 5}}", "unknown_key", "steps.a.budget", 1, 21, "at the job"),
         Mistake("steps: {a: {run: x, depends_on: [b]}}", "unknown_key", "steps.a.depends_on", 1, 21, "`needs`"),
         Mistake("run: a\nretry: {max_attempt: 2}", "unknown_key", "retry.max_attempt", 2, 9, "`max_attempts`"),
@@ -196,7 +196,30 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake("run: a\nplacement: {strategy: nsga2}", "not_supported_yet", "placement.strategy", 2, 23),
     ]
 
-    static let all = outerForm + syntax + keys + values + files + elements + notYet
+    static let network: [Mistake] = [
+        Mistake("run: a\nallow_hosts: [a.example:443]", "conflict", "allow_hosts", 2, 14, "profile: network-client"),
+        Mistake(
+            "run: a\nprofile: python\nallow_hosts: [a.example:443]", "conflict", "allow_hosts", 3, 14, "network-client"),
+        Mistake(
+            "allow_hosts: [a.example:443]\nprofile: network-client\nsteps:\n  a: {run: x}\n  b: {run: y, profile: strict}",
+            "conflict", "steps.b.profile", 5, 24),
+        Mistake("run: a\nallow_hosts: a.example:443", "wrong_type", "allow_hosts", 2, 14, "[example.org:443"),
+        Mistake(
+            "run: a\nprofile: network-client\nallow_hosts: [a.example:443, a.example]", "bad_host", "allow_hosts[1]", 3,
+            30
+        ),
+        Mistake(
+            "run: a\nprofile: network-client\nallow_hosts: [\"https://a.example\"]", "bad_host", "allow_hosts[0]", 3, 15
+        ),
+        Mistake(
+            "run: a\nprofile: network-client\nallow_hosts: [\"127.1:80\"]", "bad_host", "allow_hosts[0]", 3, 15),
+        Mistake(
+            "run: a\nprofile: network-client\nallow_hosts: [\"a.example:443\", \"A.example.:443\"]", "duplicate",
+            "allow_hosts[1]", 3, 32),
+        Mistake("run: a\nnetwork: [a.example:443]", "unknown_key", "network", 2, 1, "`allow_hosts`"),
+    ]
+
+    static let all = outerForm + syntax + keys + values + files + elements + notYet + network
 }
 
 @Suite("A manifest in YAML")

@@ -55,6 +55,16 @@ struct Breaker: CustomTestStringConvertible, Sendable {
             $1.allowance.profileCeiling = ["strict"]
             _ = ($0, $2)
         },
+        Breaker(.network, .never, "not allowed by the owner") {
+            $0.constraints.needsNetwork = true
+            $1.allowance.network = false
+            _ = $2
+        },
+        Breaker(.network, .never, "not known to a worker of before") {
+            $0.constraints.needsNetwork = true
+            $1.allowance.network = nil
+            _ = $2
+        },
         Breaker(.cpu, .never, "too small") {
             $1.report.cpu = Millicores(500); _ = ($0, $2)
         },

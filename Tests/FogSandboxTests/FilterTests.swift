@@ -23,23 +23,58 @@ struct FilterTests {
         let profile = try Fixture.profile()
         let filter = try FilterCompiler.compile(profile)
         let numbered = try FilterCompiler.number(profile.filter, profile: "default")
-        var found = 0
-        // libseccomp leaves a return at the end that nothing jumps to.
-        for instruction in reachable(filter.bytes) where filter.bytes[instruction * 8] == 0x06 {
-            for action in [FilterProfile.Action.allow, .killProcess, .refuse(errno: 5)] {
-                var bytes = filter.bytes
-                for index in 0..<4 {
-                    bytes[instruction * 8 + 4 + index] = UInt8(truncatingIfNeeded: action.value >> UInt32(8 * index))
+        #expect(filter.shared.count / 8 > 100 && filter.own.count < filter.bytes.count)
+        for (part, program) in [filter.bytes, filter.shared, filter.own].enumerated() {
+            var found = 0
+            // libseccomp leaves a return at the end that nothing jumps to.
+            for instruction in reachable(program) where program[instruction * 8] == 0x06 {
+                for action in [FilterProfile.Action.allow, .killProcess, .refuse(errno: 5)] {
+                    var bytes = program
+                    for index in 0..<4 {
+                        bytes[instruction * 8 + 4 + index] = UInt8(
+                            truncatingIfNeeded: action.value >> UInt32(8 * index))
+                    }
+                    // Both parts say that a call is not there, and that an architecture is foreign: either does.
+                    guard bytes != program, part == 0 || !isSaidTwice(program, instruction) else { continue }
+                    let check = FilterCheck(
+                        filter: Self.changing(filter, part, to: bytes), rules: numbered,
+                        defaultAction: profile.filter.defaultAction)
+                    #expect(throws: SandboxFailure.self, "part \(part), instruction \(instruction), \(action)") {
+                        try check.run("changed")
+                    }
+                    found += 1
                 }
-                guard bytes != filter.bytes else { continue }
-                let changed = CompiledFilter(
-                    bytes: bytes, architecture: filter.architecture, highestKnown: filter.highestKnown)
-                let check = FilterCheck(filter: changed, rules: numbered, defaultAction: profile.filter.defaultAction)
-                #expect(throws: SandboxFailure.self) { try check.run("changed") }
-                found += 1
             }
+            #expect(found > 3)
         }
-        #expect(found > 10)
+    }
+
+    private func isSaidTwice(_ program: [UInt8], _ instruction: Int) -> Bool {
+        let value = (0..<4).reduce(UInt32(0)) { $0 | UInt32(program[instruction * 8 + 4 + $1]) << UInt32(8 * $1) }
+        return [.killProcess, .refuse(errno: UInt16(ENOSYS))].map(\FilterProfile.Action.value).contains(value)
+    }
+
+    /// - Parameter part: 0 the whole, 1 the launcher's, 2 the task's.
+    private static func changing(_ filter: CompiledFilter, _ part: Int, to bytes: [UInt8]) -> CompiledFilter {
+        CompiledFilter(
+            bytes: part == 0 ? bytes : filter.bytes, shared: part == 1 ? bytes : filter.shared,
+            own: part == 2 ? bytes : filter.own, architecture: filter.architecture, highestKnown: filter.highestKnown)
+    }
+
+    @Test("of several filters the strictest speaks, and of equals the newest")
+    func joined() throws {
+        func machine(_ action: UInt32) throws -> BPFMachine {
+            try #require(
+                BPFMachine([6, 0, 0, 0] + (0..<4).map { UInt8(truncatingIfNeeded: action >> UInt32(8 * $0)) }))
+        }
+        let call = BPFMachine.Call(number: 0, architecture: 0)
+        let (allow, kill) = (try machine(0x7fff_0000), try machine(0x8000_0000))
+        let (one, two) = (try machine(0x0005_0001), try machine(0x0005_0002))
+        #expect(BPFMachine.run([allow, one], call) == 0x0005_0001)
+        #expect(BPFMachine.run([one, allow], call) == 0x0005_0001)
+        #expect(BPFMachine.run([one, two], call) == 0x0005_0001)
+        #expect(BPFMachine.run([two, kill, allow], call) == 0x8000_0000)
+        #expect(BPFMachine.run([], call) == nil)
     }
 
     private func reachable(_ bytes: [UInt8]) -> Set<Int> {

@@ -25,7 +25,7 @@ final class Hostile {
     private let content = "sesame-\(getpid())"
     /// Looked for twice over, so that the arguments of the probe itself do not hold it.
     private let mark = "77\(getpid())0"
-    private let port: Int
+    let port: Int
     private let victim: pid_t
     private var descriptors: [Int32] = []
 
@@ -79,11 +79,14 @@ final class Hostile {
     }
 
     /// The same in a profile; the probe and the set-user-ID program are inputs.
-    func inside(_ fixture: Fixture, profile: String) async throws -> [Attempt] {
+    func inside(
+        _ fixture: Fixture, profile: String, change: (inout SandboxTask) -> Void = { _ in }
+    ) async throws -> [Attempt] {
         let words = ["./probe"] + arguments(process: "1", program: "./program")
         let (result, output) = try await fixture.run(words, profile: profile) { task in
             task.inputs = ["probe", "program"].map { SandboxInput(hostPath: "\(folder)/\($0)", name: $0) }
             task.wallLimit = .minutes(5)
+            change(&task)
         }
         #expect(result.exitCode == 0, "\(output.suffix(500))")
         return Self.read(output)

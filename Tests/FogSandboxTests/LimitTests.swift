@@ -133,7 +133,7 @@ struct LimitTests {
                     + "\(FolderMeasure(fixture.work("work-0"), limit: .max, maxEntries: 100_000).bytes)"
             }
             try await appears(fixture.work("work-0") + "/b")
-            await slot.freeze()
+            slot.freeze()
             await slot.waitUntilFrozen()
             // Signals take their way through the launcher; wait for the task to stand still over a stretch of work.
             var (before, still) = (size(), 0)
@@ -162,7 +162,7 @@ struct LimitTests {
                 let index = ends ? 0 : 1
                 let running = Task { try await fixture.shell("touch up; sleep 1000", slot: index) }
                 try await appears(fixture.work("work-\(index)") + "/up")
-                await slot.freeze()
+                slot.freeze()
                 await slot.waitUntilFrozen()
                 if ends { await slot.terminate(grace: .minutes(5)) } else { await slot.shutdown() }
                 let runningEnd = try await running.value.result.ending

@@ -11,8 +11,11 @@ struct PlanTests {
     static var template: TemplatePlan {
         var plan = TemplatePlan()
         plan.mounts = [.init(.readOnly, "usr", source: "/usr"), .init(.text, "etc/x", source: "ü\n")]
+        plan.taskMounts = [.init(.processes, "proc")]
+        plan.preparesAhead = false
         plan.rules = [.init(.everything, "/work")]
         plan.filter = [UInt8](repeating: 6, count: 16)
+        plan.sharedFilter = [UInt8](repeating: 7, count: 24)
         return plan
     }
 
@@ -41,8 +44,10 @@ struct PlanTests {
             #expect(reader.kind == PlanKind.template.rawValue)
             let view = try TemplateView(&reader)
             #expect(view.isolated && view.loopback && view.landlock && view.insideID == 1000)
+            #expect(!view.preparesAhead && view.taskMounts.map { String(cString: $0.target) } == ["proc"])
             #expect(view.mounts.map { String(cString: $0.source) } == ["/usr", "ü\n"])
             #expect(String(cString: view.rules[0].path) == "/work" && view.filter.count == 16)
+            #expect(view.sharedFilter.count == 24 && view.sharedFilter.first == 7)
         }
         try decode(Self.launch.encoded()) { reader in
             let view = try LaunchView(&reader)
@@ -125,7 +130,7 @@ struct LauncherTests {
         var launch = LaunchPlan()
         launch.arguments = ["/bin/sh", "-c", script]
         launch.environment = ["PATH=/usr/bin:/bin"]
-        launch.mounts = RootTree.perTask(profile.limits)
+        template.taskMounts = RootTree.perTask(profile.limits)
         if user != nil { launch.mounts.append(.init(.writable, "work", source: folder)) }
         var bytes: [UInt8] = []
         for plan in [try template.encoded(), try launch.encoded()] {

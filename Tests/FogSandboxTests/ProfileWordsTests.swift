@@ -100,17 +100,4 @@ struct ProfileWordsTests {
             places.contains("syscalls.socket") && places.contains("require")
                 && places.contains("landlock./proc") == false)
     }
-
-    @Test("a profile with network is refused for tasks, and says why")
-    func network() async throws {
-        try await Fixture.with { fixture in
-            let failure = await #expect(throws: SandboxFailure.self) {
-                try await fixture.run(["true"], profile: "network-client")
-            }
-            #expect(failure?.code == "not_supported_yet")
-            #expect(failure?.message.contains("proxy") == true)
-            let capabilities = await SandboxCapabilities.detect(host: fixture.host, profile: try Fixture.profile())
-            #expect(!capabilities.allows(try Fixture.profile("network-client")))
-        }
-    }
 }

@@ -85,7 +85,7 @@ struct YieldTests {
                 try await fixture.shell("trap 'echo saved; exit 85' TERM; touch up; while :; do :; done")
             }
             try await appears(mark)
-            await slot.freeze()
+            slot.freeze()
             await slot.evict(grace: .minutes(5), cpu: Millicores(50))
             let (saved, words) = try await saving.value
             #expect(saved.ending == .killed && saved.exitCode == 85 && words == "saved\n")

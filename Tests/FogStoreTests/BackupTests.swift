@@ -136,6 +136,47 @@ struct BackupTests {
         }
     }
 
+    /// An archive of entries, its end included.
+    private static func archive(_ entries: [(name: String, content: [UInt8])]) -> [UInt8] {
+        entries.reduce(into: []) { archive, entry in
+            let header = TarHeader(name: entry.name, size: Int64(entry.content.count))
+            archive += header.bytes + entry.content + [UInt8](repeating: 0, count: header.padding)
+        } + [UInt8](repeating: 0, count: 1024)
+    }
+
+    @Test("every file stands in the list of digests, once and with what came")
+    func list() async throws {
+        let about = Array(#"{"format":1,"made_at":"2026-01-01T00:00:00Z","software":"1"}"#.utf8)
+        let files: [(name: String, content: [UInt8])] = [("fog.db", [1]), ("coordinator.key", [2])]
+        let lines = files.map { "\(Digest.blake2b($0.content))  \($0.name)\n" }
+        let lists: [(String, Bool)] = [
+            (lines[0] + lines[1], true), (lines[1] + lines[0], true), (lines[0] + lines[0], false),
+            (lines[0], false), (lines[0] + lines[1] + lines[0], false),
+            (lines[0] + lines[1] + lines[0].replacing("fog.db", with: "other"), false),
+            (lines[0] + lines[1].replacing("coordinator.key", with: "fog.db"), false), ("", false),
+        ]
+        try await withTemporaryFolder { folder in
+            for (index, (list, isWhole)) in lists.enumerated() {
+                let path = "\(folder)/\(index).tar"
+                let bytes = Self.archive(
+                    [("backup.json", about)] + files + [("digests.txt", Array(list.utf8))])
+                try Data(bytes).write(to: URL(filePath: path))
+                let code = await failureCode { _ = try BackupReader(path: path).unpack(into: "\(path).d") }
+                #expect(code == (isWhole ? nil : "bad_archive"), "\(list)")
+            }
+        }
+    }
+
+    @Test("a number with a sign is none")
+    func signs() async throws {
+        var header = TarHeader(name: "a", size: 8).bytes
+        header[124] = UInt8(ascii: "+")
+        // The checksum with the sign in it.
+        let sum = header.indices.reduce(0) { $0 + ((148..<156).contains($1) ? 0x20 : Int(header[$1])) }
+        for (offset, byte) in "0\(String(sum, radix: 8))\0 ".utf8.enumerated() { header[148 + offset] = byte }
+        #expect(await failureCode { _ = try TarHeader.read(header) } == "bad_archive")
+    }
+
     @Test(
         "names that lead out of the folder are refused",
         arguments: ["../x", "/etc/x", "a/../../x", "a//b", ".hidden", "", "a/./b"])

@@ -29,11 +29,17 @@ struct KeepingTests {
         }
     }
 
-    @Test("A folder in which anything is left or changed is not taken over", arguments: 0..<6)
-    func usedFolder(change: Int) throws {
+    @Test("A folder in which anything is left or changed is not taken over", arguments: 0..<6, [false, true])
+    func usedFolder(change: Int, isStamped: Bool) throws {
         try withFolder { folder in
-            let (shelf, place) = (WorkShelf(), try place(folder))
+            let (shelf, place) = (WorkShelf(), try self.place(folder))
             try place.make()
+            var stamp: FolderStamp?
+            if isStamped {
+                usleep(150_000)
+                stamp = FolderStamp([place.work, place.checkpoint])
+                #expect(stamp?.isUnchanged == true)
+            }
             switch change {
             case 0: try "x".write(toFile: place.work + "/x", atomically: false, encoding: .utf8)
             case 1: try "x".write(toFile: place.checkpoint + "/x", atomically: false, encoding: .utf8)
@@ -42,8 +48,28 @@ struct KeepingTests {
             case 4: #expect(rmdir(place.checkpoint) == 0)
             default: #expect(symlink("/etc/passwd", place.work + "/link") == 0)
             }
-            #expect(!shelf.keep(place))
+            #expect(stamp?.isUnchanged != true)
+            #expect(!shelf.keep(place, since: stamp))
             #expect(!shelf.take(place.work))
+        }
+    }
+
+    @Test("A file that came and went, and a time set back, show in the stamp")
+    func stamp() throws {
+        try withFolder { folder in
+            let place = try self.place(folder)
+            try place.make()
+            usleep(150_000)
+            let stamp = try #require(FolderStamp([place.work, place.checkpoint]))
+            #expect(stamp.isUnchanged)
+            var before = stat()
+            #expect(stat(place.work, &before) == 0)
+            try "x".write(toFile: place.work + "/x", atomically: false, encoding: .utf8)
+            #expect(unlink(place.work + "/x") == 0)
+            #expect(utimensat(AT_FDCWD, place.work, [before.st_atim, before.st_mtim], 0) == 0)
+            #expect(!stamp.isUnchanged)
+            // What it cannot say, the shelf finds out by looking.
+            #expect(WorkShelf().keep(place, since: stamp))
         }
     }
 

@@ -32,6 +32,9 @@ struct YieldTests {
         #expect(bandwidth.reserve(1_000_000, now: .seconds(100)) == .zero)
         #expect(bandwidth.reserve(1, now: .seconds(100)) == .seconds(1))
         #expect(bandwidth.reserve(1, now: .seconds(101)) <= .milliseconds(1))
+        // Pieces of less than a millisecond add up all the same.
+        for _ in 0..<10_000 { _ = bandwidth.reserve(100, now: .seconds(200)) }
+        #expect(bandwidth.reserve(1, now: .seconds(200)) >= .milliseconds(500))
         bandwidth.setLimit(nil)
         #expect(bandwidth.reserve(1 << 30, now: .seconds(101)) == .zero)
     }

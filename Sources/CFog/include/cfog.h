@@ -57,8 +57,9 @@ struct fog_limit {
 };
 
 // A Landlock rule. access 0: read and execute; 1: everything; 2: write existing files.
+// Late: the path is there only when the task is known.
 struct fog_rule {
-    int32_t access, pad;
+    int32_t access, late;
     const char *path;
 };
 
@@ -69,14 +70,21 @@ struct fog_template {
     const struct fog_mount *mounts;
 };
 
+// What every sandbox of a server begins with, before it is known what will run in it.
+struct fog_base {
+    uint32_t inside_id, outside_id;
+    int32_t landlock, mount_count, rule_count;
+    const struct fog_mount *mounts;
+    const struct fog_rule *rules;
+};
+
 struct fog_launch {
-    uint32_t sequence, inside_id, outside_id;
-    int32_t isolated, landlock, niceness, idle, socket;
+    uint32_t sequence;
+    int32_t niceness, idle, socket;
     int32_t standard[3];  // become descriptors 0, 1, 2
-    int32_t mount_count, limit_count, rule_count, processor_count;
+    int32_t mount_count, limit_count, processor_count;
     const struct fog_mount *mounts;
     const struct fog_limit *limits;
-    const struct fog_rule *rules;
     const uint16_t *processors;
     const void *filter;  // struct sock_filter[filter_length]
     uint32_t filter_length;
@@ -84,10 +92,16 @@ struct fog_launch {
     const char *folder, *path;  // path: value of PATH for a program without a slash
 };
 
-enum fog_report_kind { FOG_REPORT_READY = 16, FOG_REPORT_ENDED = 17, FOG_REPORT_FREED = 18 };
+enum fog_report_kind {
+    FOG_REPORT_READY = 16,
+    FOG_REPORT_ENDED = 17,
+    FOG_REPORT_FREED = 18,
+    FOG_REPORT_LISTENING = 19,
+};
 
-// What the server and the sandbox's init tell the agent; one layout for all three.
+// What the server and the sandbox's init tell the agent; one layout for all four.
 // READY: status = Landlock ABI, pad = 1 when root. ENDED: from init, before teardown. FREED: status = that of init.
+// LISTENING: status = the port, with the socket as the packet's one descriptor; or error, and no descriptor.
 struct fog_report {
     uint32_t magic;
     uint16_t version;
@@ -98,7 +112,7 @@ struct fog_report {
 };
 
 #define FOG_PLAN_MAGIC 0x50474F46u
-#define FOG_PLAN_VERSION 1
+#define FOG_PLAN_VERSION 2
 #define FOG_DESCRIPTORS_PER_MESSAGE 240  // the kernel's SCM_MAX_FD is 253
 
 // --- sandbox.c, template.c: run inside the launcher ---
@@ -108,9 +122,19 @@ struct fog_report {
 int fog_template_enter(const struct fog_template *template, int *mirror);
 // Detached mounts for those of `mounts` that are named by host path, opened in `mirror`. 0 or a fog_step.
 int fog_open_sources(int mirror, struct fog_mount *mounts, int count);
-// Starts the task; returns the pid of its init (or of itself when not isolated) and a pidfd, or -1 with errno.
-pid_t fog_launch(const struct fog_launch *launch, int *pidfd);
+// Puts a seccomp program on the calling process and all it starts: 0, or -1 with errno.
+int fog_filter(const void *program, uint32_t length);
+// Starts a sandbox that has no task yet. Returns the pid of its init and a pidfd, or -1 with errno; in the init itself 0,
+// which then waits for its task and calls fog_become_init. What went wrong until then is told there.
+pid_t fog_prepare(const struct fog_base *base, int *pidfd);
+// Starts the task of the sandbox that the calling process is the init of.
+_Noreturn void fog_become_init(const struct fog_base *base, const struct fog_launch *launch);
+// Starts a task with no isolation at all, for comparison only; returns its pid and a pidfd, or -1 with errno.
+pid_t fog_launch_plain(const struct fog_launch *launch, int *pidfd);
 void fog_report_init(struct fog_report *report, int kind, uint32_t sequence);
+// A listening socket on 127.0.0.1, not blocking: at `port` if that is free, else at a port of the kernel's choice, which
+// `port` then says. -1 with errno.
+int fog_listen(uint16_t *port);
 // Mounts one entry below the current folder. 0 or a fog_step.
 int fog_mount_one(const struct fog_mount *mount);
 
@@ -143,6 +167,13 @@ int fog_timer(void);
 // One shot after `nanoseconds` by CLOCK_BOOTTIME; 0 disarms.
 int fog_timer_set(int timer, int64_t nanoseconds);
 int64_t fog_boot_nanoseconds(void);
+// A connection that waits at a listening socket, not blocking, CLOEXEC; -1 with errno.
+int fog_accept(int listener);
+// Begins a TCP connection to an address of 4 or 16 bytes: a socket, not blocking, that can be written once it stands or
+// has failed. -1 with errno.
+int fog_connect(const uint8_t *address, int length, uint16_t port);
+// What became of it: 0, or an errno.
+int fog_connected(int socket);
 // How many bytes the names of an open file's extended attributes take; below 0 where there are none to be had.
 int64_t fog_attribute_bytes(int descriptor);
 int fog_wait_status(pid_t pid, int *status, int no_hang);

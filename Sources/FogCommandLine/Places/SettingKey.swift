@@ -1,4 +1,5 @@
 internal import FogCore
+package import FogJobs
 
 /// What can be set for every command, by flag, environment or file.
 package enum SettingKey: String, Sendable, CaseIterable {
@@ -6,6 +7,7 @@ package enum SettingKey: String, Sendable, CaseIterable {
     case insecurePlaintext = "insecure_plaintext"
     case notifyCommand = "notify.command"
     case notifyEvents = "notify.events"
+    case proxyAllowAddresses = "proxy.allow_addresses"
 
     package var meaning: String {
         switch self {
@@ -18,12 +20,14 @@ package enum SettingKey: String, Sendable, CaseIterable {
         case .insecurePlaintext: "true: speak plain HTTP to other machines"
         case .notifyCommand: "program that a coordinator runs for events, with the event's JSON as its input"
         case .notifyEvents: "which events, with commas between: job_failed, job_*, … (default: ends, holds, trouble)"
+        case .proxyAllowAddresses:
+            "addresses of this machine's networks that tasks may reach, with commas between: 10.1.0.0/16 (default: none)"
         }
     }
 
     package var defaultText: String {
         switch self {
-        case .server, .context, .identity, .notifyCommand, .notifyEvents: ""
+        case .server, .context, .identity, .notifyCommand, .notifyEvents, .proxyAllowAddresses: ""
         case .output: OutputMode.table.rawValue
         case .color: ColorChoice.auto.rawValue
         case .timeout: "30s"
@@ -36,8 +40,8 @@ package enum SettingKey: String, Sendable, CaseIterable {
     /// Keys of configuration files that belong to services of this installation.
     package static let otherSections = ["coordinator", "worker", "dev"]
 
-    /// The section of the keys with a dot in their name.
-    package static let notifySection = "notify"
+    /// The sections of the keys with a dot in their name.
+    package static let sections = ["notify", "proxy"]
 
     /// What is wrong with a value, behind the key's name; nil when nothing is.
     package func mistake(in text: String) -> String? {
@@ -53,6 +57,9 @@ package enum SettingKey: String, Sendable, CaseIterable {
         case .notifyEvents:
             let isGood = text.utf8.allSatisfy { (0x61...0x7a).contains($0) || [0x20, 0x2a, 0x2c, 0x5f].contains($0) }
             return isGood ? nil : "must be kinds of events such as `job_failed, node_*`, found `\(text)`"
+        case .proxyAllowAddresses:
+            return Self.ranges(in: text) == nil
+                ? "must be addresses or ranges such as `127.0.0.1/32, fd00::/8`, found `\(text)`" : nil
         case .output: return Self.oneOf(OutputMode.allCases.map(\.rawValue), text)
         case .color: return Self.oneOf(ColorChoice.allCases.map(\.rawValue), text)
         case .insecurePlaintext: return Self.oneOf(["true", "false"], text)
@@ -60,6 +67,13 @@ package enum SettingKey: String, Sendable, CaseIterable {
             guard let span = try? TimeSpan(text) else { return "must read 30s or 2m, found `\(text)`" }
             return span >= .seconds(1) && span <= .hours(1) ? nil : "must be 1s to 1h, found `\(text)`"
         }
+    }
+
+    /// Ranges of addresses with commas between; nil when one of them is none.
+    package static func ranges(in text: String) -> [NetworkRange]? {
+        let parts = text.split(separator: ",").map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }
+        let ranges = parts.compactMap { NetworkRange($0) }
+        return ranges.count == parts.count ? ranges : nil
     }
 
     private static func oneOf(_ words: [String], _ text: String) -> String? {

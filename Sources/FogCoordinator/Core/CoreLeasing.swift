@@ -188,6 +188,7 @@ extension CoordinatorCore {
             checkpointFiles: job.checkpointFiles[number] ?? [], priceBound: record.priceBound,
             expiresAt: now.wall + rules.lostAfter, disconnectGrace: job.spec.disconnectGrace,
             exclusive: job.spec.exclusive)
+        lease.allowHosts = spec.allowHosts.isEmpty ? nil : spec.allowHosts
         lease.trace = job.record.trace
         return lease
     }

@@ -215,7 +215,8 @@ extension CoordinatorCore {
         return TaskShape(
             id: ShapeID(job: job.record.id, step: spec.name), demand: spec.resources,
             constraints: PlacementConstraints(
-                profile: spec.profile, requires: job.steps[step].requires, region: wishes.region,
+                profile: spec.profile, needsNetwork: !spec.allowHosts.isEmpty, requires: job.steps[step].requires,
+                region: wishes.region,
                 maxLatency: wishes.maxLatency,
                 maxPrice: wishes.maxPrice, minTrust: wishes.minTrust, exclude: wishes.exclude,
                 secretsOf: spec.secrets.isEmpty ? nil : owners[job.record.account] ?? job.record.account.description),

@@ -77,6 +77,11 @@ struct Operation: Sendable {
     private static let ambiguous: Set = ["job", "node", "enrolment", "identity"]
 }
 
+extension RoutePattern {
+    /// What the query may have: nothing where nobody described the route.
+    var query: [QueryParameter] { Operation.of(self)?.query ?? [] }
+}
+
 extension Operation.Bounds {
     static func text(_ range: ClosedRange<Int64>) -> [JSON.Member] {
         [.init("minLength", .integer(range.lowerBound)), .init("maxLength", .integer(range.upperBound))]

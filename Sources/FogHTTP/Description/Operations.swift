@@ -8,7 +8,7 @@ extension Operation {
 
     private static let byRoute = Dictionary(all.map { ($0.route, $0) }) { first, _ in first }
 
-    /// Nil for a route that nobody described; its query is then refused.
+    /// Nil for a route that nobody described.
     static func of(_ pattern: RoutePattern) -> Operation? { byRoute["\(pattern.method) \(pattern.text)"] }
 
     // MARK: - For everybody
@@ -23,6 +23,14 @@ extension Operation {
             "POST /v1/join", "Enrol a key with a token's secret.", body: .json(JoinBody.self),
             bounds: ["name": Bounds.pattern("^[0-9a-z-]{1,63}$")],
             [201: .json(JoinedBody.self), 202: .json(JoinedBody.self)], others: [403, 409]),
+        Operation(
+            "GET /install", "The packages for newcomers and their SHA-256, as sha256sum prints them.",
+            [200: .text("text/plain")], others: [404]),
+        Operation(
+            "GET /install.sh", "A script that fetches the machine's package, checks it and lays it below a folder.",
+            [200: .text("text/plain")], others: [404]),
+        Operation(
+            "GET /install/{package}", "A package, in pieces of 4 MiB.", query: [.part], [200: .bytes]),
     ]
 
     // MARK: - Jobs

@@ -18,6 +18,8 @@ package struct Lease: Hashable, Sendable, Codable {
     package var outputs: [String]
     package var resources: ResourceRequest
     package var profile: String
+    /// What the task may reach through the worker's proxy; nil = nothing.
+    package var allowHosts: [AllowedHost]?
     package var checkpoint: CheckpointPolicy
     /// Files of the newest checkpoint, to be laid into FOG_CHECKPOINT_DIR.
     package var checkpointFiles: [LeaseInput]

@@ -90,6 +90,8 @@ package struct StepSpec: Hashable, Sendable, Codable {
     package var requires: [Requirement]
     package var image: Image
     package var profile: String
+    /// What tasks may reach through the worker's proxy; sorted, each once.
+    package var allowHosts: [AllowedHost]
     package var retry: RetryPolicy
     package var checkpoint: CheckpointPolicy
     package var verify: Verification
@@ -99,7 +101,8 @@ package struct StepSpec: Hashable, Sendable, Codable {
         environment: [String: String] = [:], secrets: [SecretUse] = [], elements: Elements = .single,
         maxParallel: Int? = nil, maxFailures: Int? = nil, resources: ResourceRequest = ResourceRequest(),
         requires: [Requirement] = [], image: Image = .host, profile: String = "default",
-        retry: RetryPolicy = RetryPolicy(), checkpoint: CheckpointPolicy = CheckpointPolicy(),
+        allowHosts: [AllowedHost] = [], retry: RetryPolicy = RetryPolicy(),
+        checkpoint: CheckpointPolicy = CheckpointPolicy(),
         verify: Verification = .auto
     ) {
         self.name = name
@@ -116,6 +119,7 @@ package struct StepSpec: Hashable, Sendable, Codable {
         self.requires = requires
         self.image = image
         self.profile = profile
+        self.allowHosts = allowHosts
         self.retry = retry
         self.checkpoint = checkpoint
         self.verify = verify

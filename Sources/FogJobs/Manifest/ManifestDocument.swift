@@ -74,7 +74,8 @@ package struct ManifestDocument: Hashable, Sendable {
             elements(step.elements, tables: &tables), ("max_parallel", step.maxParallel.map(number)),
             ("max_failures", step.maxFailures.map(number)), ("resources", resources(step.resources)),
             ("requires", list(step.requires.map(\.text))), ("image", image(step.image)),
-            ("profile", step.profile == plain.profile ? nil : .string(step.profile)), ("retry", retry(step.retry)),
+            ("profile", step.profile == plain.profile ? nil : .string(step.profile)),
+            ("allow_hosts", list(step.allowHosts.map(\.description))), ("retry", retry(step.retry)),
             ("checkpoint", checkpoint(step.checkpoint)), ("verify", verify(step.verify)),
         ]
         return present(members)

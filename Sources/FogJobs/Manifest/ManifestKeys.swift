@@ -68,6 +68,9 @@ package enum ManifestKeys {
             "image", .both, "Root file system: host = the worker's /usr, or an archive (a path or blob:<digest>)",
             Form.text),
         ManifestKey("profile", .both, "A sandbox profile", Form.name),
+        ManifestKey(
+            "allow_hosts", .both, "HOST:PORT that tasks may reach through the worker's proxy (profile network-client)",
+            Form.texts()),
         ManifestKey("retry", .both, "When and how a task runs again", members: retry),
         ManifestKey(
             "timeout", .job, "Longest wait for a first lease; longest life of the job",
@@ -165,6 +168,7 @@ package enum ManifestKeys {
         "matrix": "sweep", "parameters": "sweep", "params": "sweep", "jobs": "steps", "tasks": "steps",
         "stages": "steps", "artifacts": "outputs", "files": "inputs", "container": "image", "retries": "retry",
         "max_retries": "max_attempts", "parallelism": "max_parallel", "replicas": "verify", "sandbox": "profile",
-        "tags": "labels", "where": "requires", "constraints": "requires",
+        "tags": "labels", "network": "allow_hosts", "hosts": "allow_hosts", "allow_host": "allow_hosts",
+        "egress": "allow_hosts", "where": "requires", "constraints": "requires",
     ]
 }

@@ -26,12 +26,17 @@ package struct ManifestResolver {
     package var readTable: (String) throws(JobsFailure) -> SweepTable
     /// What lies at a local source; nil = nobody looks.
     package var presence: ((String) -> Presence)?
+    /// What a local file that is there lacks of an image, by its first bytes, as `is compressed by xz`; nil = nothing
+    /// that could be seen.
+    package var imageMistake: ((String) -> String?)?
 
     package init(
-        readTable: @escaping (String) throws(JobsFailure) -> SweepTable, presence: ((String) -> Presence)? = nil
+        readTable: @escaping (String) throws(JobsFailure) -> SweepTable, presence: ((String) -> Presence)? = nil,
+        imageMistake: ((String) -> String?)? = nil
     ) {
         self.readTable = readTable
         self.presence = presence
+        self.imageMistake = imageMistake
     }
 
     /// Knows no table and looks at no file.

@@ -213,7 +213,13 @@ extension ManifestReading {
                 reader.report(
                     "bad_value", at: node, path, "image `\(clipped(local))` is a folder", wanted: wanted,
                     help: "write it to an archive: `tar -C \(clipped(local)) -czf image.tar.gz .`")
-            case .file?, nil: break
+            case .file?:
+                if let mistake = resolver.imageMistake?(local) {
+                    reader.report(
+                        "bad_image", at: node, path, "image `\(clipped(local))` \(mistake)",
+                        wanted: "a tar of a root file system, plain or by gzip, or of an OCI layout")
+                }
+            case nil: break
             }
             return .source(local)
         } catch {

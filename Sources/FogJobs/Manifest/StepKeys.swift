@@ -18,6 +18,9 @@ struct StepKeys {
     var secrets: [SecretUse]?
     var secretsNode: ManifestNode?
     var profile: String?
+    var profileNode: ManifestNode?
+    var allowHosts: [AllowedHost]?
+    var allowHostsNode: ManifestNode?
     var retry: RetryPolicy?
     var retryNode: ManifestNode?
     var checkpoint: CheckpointPolicy?
@@ -48,6 +51,9 @@ extension ManifestReading {
         keys.resources = fields["resources"].flatMap { readResources($0, fields.path(of: "resources")) }
         keys.requires = fields["requires"].flatMap { readRequires($0, fields.path(of: "requires")) }
         keys.profile = fields["profile"].flatMap { reader.readName($0, fields.path(of: "profile")) }
+        keys.profileNode = fields["profile"]
+        keys.allowHostsNode = fields["allow_hosts"]
+        keys.allowHosts = fields["allow_hosts"].flatMap { readAllowedHosts($0, fields.path(of: "allow_hosts")) }
         keys.retryNode = fields["retry"]
         keys.retry = fields["retry"].flatMap { readRetry($0, fields.path(of: "retry")) }
         keys.checkpoint = fields["checkpoint"].flatMap { readCheckpoint($0, fields.path(of: "checkpoint")) }
@@ -151,6 +157,7 @@ extension ManifestReading {
         checkShellValues(in: own, elements)
         let secrets = own.secrets ?? inherited?.secrets ?? []
         checkVariables(secrets, environment, at: own.secretsNode ?? inherited?.secretsNode)
+        checkNetwork(own, inherited, name)
         checkNameValues(in: inputs.map(\.name) + outputs, elements)
         checkPresence(of: inputs, elements)
         guard let action = own.action else { return nil }
@@ -162,7 +169,8 @@ extension ManifestReading {
             maxParallel: own.maxParallel ?? inherited?.maxParallel,
             maxFailures: own.maxFailures ?? inherited?.maxFailures, resources: resources,
             requires: own.requires ?? inherited?.requires ?? [], image: own.image ?? inherited?.image ?? .host,
-            profile: own.profile ?? inherited?.profile ?? "default", retry: retry,
+            profile: own.profile ?? inherited?.profile ?? "default",
+            allowHosts: own.allowHosts ?? inherited?.allowHosts ?? [], retry: retry,
             checkpoint: own.checkpoint ?? inherited?.checkpoint ?? CheckpointPolicy(),
             verify: own.verify ?? inherited?.verify ?? .auto)
     }

@@ -108,7 +108,7 @@ package struct Advice: Hashable, Sendable, Codable {
         case .availability:
             return less(node.availability?.milliseconds ?? 0, shape.demand.time.milliseconds)
         case .profile: return allowedProfiles(node).isEmpty ? nil : 2
-        case .requires, .region, .exclude, .trustedOwner, .sealed: return 2
+        case .network, .requires, .region, .exclude, .trustedOwner, .sealed: return 2
         default: return nil
         }
     }
@@ -152,6 +152,7 @@ package struct Advice: Hashable, Sendable, Codable {
         case .profile:
             let allowed = allowedProfiles(node).joined(separator: " or ")
             return without("with the profile \(allowed) instead of \(wishes.profile)")
+        case .network: return without("without `allow_hosts`")
         case .exclude: return without("without its entry in `exclude`")
         case .trustedOwner: return without("without `secrets`")
         default: return without("with the job key sealed to it (`fog job reseal`)")

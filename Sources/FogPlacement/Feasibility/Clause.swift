@@ -9,6 +9,8 @@ package enum Clause: String, Hashable, Sendable, Codable, CaseIterable, Comparab
     /// The machine's owner does not take the submitter's work.
     case submitter
     case profile
+    /// The task reaches hosts, and the machine's owner lets none do so.
+    case network
     case cpu, memory, disk, gpu
     /// As many tasks as the node takes at once.
     case slots
@@ -42,25 +44,26 @@ package enum Clause: String, Hashable, Sendable, Codable, CaseIterable, Comparab
         case .allowance: 1
         case .submitter: 2
         case .profile: 3
-        case .cpu: 4
-        case .memory: 5
-        case .disk: 6
-        case .gpu: 7
-        case .slots: 8
-        case .requires: 9
-        case .region: 10
-        case .latency: 11
-        case .price: 12
-        case .trust: 13
-        case .exclude: 14
-        case .trustedOwner: 15
-        case .sealed: 16
-        case .availability: 17
-        case .triedBefore: 18
-        case .ownerHasCopy: 19
-        case .needsMoreOwners: 20
-        case .maxParallel: 21
-        case .noNodes: 22
+        case .network: 4
+        case .cpu: 5
+        case .memory: 6
+        case .disk: 7
+        case .gpu: 8
+        case .slots: 9
+        case .requires: 10
+        case .region: 11
+        case .latency: 12
+        case .price: 13
+        case .trust: 14
+        case .exclude: 15
+        case .trustedOwner: 16
+        case .sealed: 17
+        case .availability: 18
+        case .triedBefore: 19
+        case .ownerHasCopy: 20
+        case .needsMoreOwners: 21
+        case .maxParallel: 22
+        case .noNodes: 23
         }
     }
 
@@ -94,7 +97,9 @@ package struct FailedCheck: Hashable, Sendable, Codable {
     /// One clause of a sentence: `memory 2GiB, wanted 4GiB`.
     package var text: String {
         switch clause {
-        case .nodeState, .allowance, .submitter, .exclude, .trustedOwner, .sealed, .triedBefore, .ownerHasCopy: found
+        case .nodeState, .allowance, .submitter, .network, .exclude, .trustedOwner, .sealed, .triedBefore,
+            .ownerHasCopy:
+            found
         case .requires: "\(found), wanted \(wanted)"
         case .needsMoreOwners: "owners: has \(found), needs \(wanted)"
         case .maxParallel, .noNodes: found

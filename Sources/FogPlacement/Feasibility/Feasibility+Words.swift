@@ -16,6 +16,8 @@ extension Feasibility {
         case .submitter:
             return failed("its owner does not take work of \(shape.submitter ?? "the submitter")", "an owner who does")
         case .profile: return failed(profileWords(constraints.profile, node), constraints.profile)
+        case .network:
+            return failed("its owner lets no task reach the network", "an owner whose policy says network: allow")
         case .cpu, .memory, .disk, .gpu:
             return failed(
                 amountWords(clause, permanence, site), wanted(clause, Amounts(shape.demand)))
@@ -65,6 +67,7 @@ extension Feasibility {
         case .nodeState: "not ready"
         case .allowance: "closed by the owner"
         case .submitter: "closed to the submitter by the owner"
+        case .network: "no network by the owner's policy"
         case .slots: "no free slot"
         case .requires: "missing requirement"
         case .trust: "reputation"

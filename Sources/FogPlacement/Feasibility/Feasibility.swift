@@ -63,6 +63,7 @@ package enum Feasibility {
         } else if let ceiling = node.allowance.profileCeiling, !ceiling.contains(constraints.profile) {
             found(.profile, .never, 0)
         }
+        if constraints.needsNetwork, node.allowance.network != true { found(.network, .never, 0) }
         func amount(_ clause: Clause, _ wanted: Int64, _ total: Int64, _ free: Int64) {
             if wanted > total {
                 found(clause, .never, 0)

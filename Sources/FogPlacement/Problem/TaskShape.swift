@@ -22,6 +22,8 @@ package struct ShapeID: Hashable, Sendable, Comparable, CustomStringConvertible,
 package struct PlacementConstraints: Hashable, Sendable, Codable {
     /// The sandbox profile.
     package var profile: String
+    /// Its tasks reach hosts through the node's proxy.
+    package var needsNetwork: Bool
     package var requires: [Requirement]
     /// Nil = any.
     package var region: String?
@@ -37,10 +39,12 @@ package struct PlacementConstraints: Hashable, Sendable, Codable {
     package var secretsOf: String?
 
     package init(
-        profile: String = "default", requires: [Requirement] = [], region: String? = nil, maxLatency: TimeSpan? = nil,
+        profile: String = "default", needsNetwork: Bool = false, requires: [Requirement] = [], region: String? = nil,
+        maxLatency: TimeSpan? = nil,
         maxPrice: Credits? = nil, minTrust: Double = 0, exclude: [String] = [], secretsOf: String? = nil
     ) {
         self.profile = profile
+        self.needsNetwork = needsNetwork
         self.requires = requires
         self.region = region
         self.maxLatency = maxLatency

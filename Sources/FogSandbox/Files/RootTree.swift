@@ -103,12 +103,19 @@ enum RootTree {
 
     static func rules(_ profile: SandboxProfile) -> [PlanRule] {
         profile.fileRules.map { rule in
-            switch rule.access {
-            case .read: .init(.readAndExecute, rule.path)
-            case .write: .init(.writeFiles, rule.path)
-            case .all: .init(.everything, rule.path)
-            }
+            let access: PlanRule.Access =
+                switch rule.access {
+                case .read: .readAndExecute
+                case .write: .writeFiles
+                case .all: .everything
+                }
+            return PlanRule(access, rule.path, isLate: comesWithTask(rule.path))
         }
+    }
+
+    /// The work folder, and what lies below it or in the folder of secrets.
+    private static func comesWithTask(_ path: String) -> Bool {
+        ["/work", "/" + secretsFolder].contains { path == $0 || path.hasPrefix($0 + "/") }
     }
 
     /// /usr, and /bin, /lib… as links where the host has merged them, else as binds.

@@ -26,7 +26,8 @@ struct WorkFolder {
             throw SandboxFailure("bad_work_folder", "\(task.workFolder): \(Files.words(errno))")
         }
         defer { close(folder) }
-        if let owner, fchown(folder, owner, owner) != 0 {
+        // Not without need: it would count as a change of the folder.
+        if let owner, !Self.belongs(folder, to: owner), fchown(folder, owner, owner) != 0 {
             throw SandboxFailure("bad_work_folder", "cannot give \(task.workFolder) to \(owner): \(Files.words(errno))")
         }
         do throws(SandboxFailure) {
@@ -40,6 +41,11 @@ struct WorkFolder {
             closeAll()
             throw error
         }
+    }
+
+    private static func belongs(_ folder: Int32, to owner: UInt32) -> Bool {
+        var status = stat()
+        return fstat(folder, &status) == 0 && status.st_uid == owner && status.st_gid == owner
     }
 
     func closeAll() {

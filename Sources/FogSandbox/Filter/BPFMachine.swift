@@ -49,6 +49,19 @@ package struct BPFMachine: Sendable {
 
     package var count: Int { program.count }
 
+    /// What several filters say together, the newest first: the strictest action, and of equals the newest's
+    /// (kernel/seccomp.c, `seccomp_run_filters`).
+    static func run(_ machines: [BPFMachine], _ call: Call) -> UInt32? {
+        func action(_ value: UInt32) -> Int32 { Int32(bitPattern: value & 0xffff_0000) }
+        var strictest: UInt32?
+        for machine in machines {
+            guard let value = machine.run(call) else { return nil }
+            if let known = strictest, action(known) <= action(value) { continue }
+            strictest = value
+        }
+        return strictest
+    }
+
     /// The value the filter returns, or nil where it leaves its program or does what seccomp does not allow.
     package func run(_ call: Call) -> UInt32? {
         var (accumulator, index) = (UInt32(0), UInt32(0))

@@ -33,14 +33,14 @@ final class FilterCache: Sendable {
     }
 }
 
-/// One filter in a file: a head, the program, and BLAKE2b of both.
+/// One filter in a file: a head, its programs, and BLAKE2b of all.
 struct FilterFile {
     let path: String
     private let folder: String
     private let head: [UInt8]
 
     /// Changes whenever ``FilterCompiler`` or ``FilterCheck`` would say something else of the same profile.
-    private static let edition = 1
+    private static let edition = 2
     private static let maxBytes = 1 << 20
 
     init(folder: String, profile: Digest) {
@@ -65,18 +65,30 @@ struct FilterFile {
         else { return nil }
         let content = bytes.dropLast(32)
         guard Digest.blake2b(Array(content)).bytes.elementsEqual(bytes.suffix(32)) else { return nil }
-        let highest = content.dropFirst(head.count).prefix(4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-        let program = Array(content.dropFirst(head.count + 4))
-        guard !program.isEmpty, program.count % 8 == 0 else { return nil }
-        return CompiledFilter(bytes: program, architecture: seccomp_arch_native(), highestKnown: highest)
+        let highest = Self.number(content.dropFirst(head.count).prefix(4))
+        var rest = content.dropFirst(head.count + 4)
+        var programs: [[UInt8]] = []
+        for _ in 0..<3 {
+            guard rest.count >= 4 else { return nil }
+            let count = Int(Self.number(rest.prefix(4)))
+            guard count % 8 == 0, rest.count >= 4 + count else { return nil }
+            programs.append(Array(rest.dropFirst(4).prefix(count)))
+            rest = rest.dropFirst(4 + count)
+        }
+        guard rest.isEmpty, !programs[0].isEmpty else { return nil }
+        return CompiledFilter(
+            bytes: programs[0], shared: programs[1], own: programs[2], architecture: seccomp_arch_native(),
+            highestKnown: highest)
     }
 
     /// A cache: what cannot be written is compiled again next time.
     func write(_ filter: CompiledFilter) {
         mkdir(folder, 0o700)
         guard Self.isOurs(folder) else { return }
-        var content = head + (0..<4).map { UInt8(truncatingIfNeeded: filter.highestKnown >> UInt32(8 * $0)) }
-        content += filter.bytes
+        var content = head + Self.bytes(of: filter.highestKnown)
+        for program in [filter.bytes, filter.shared, filter.own] {
+            content += Self.bytes(of: UInt32(program.count)) + program
+        }
         content += Digest.blake2b(content).bytes
         let temporary = "\(path).\(getpid())"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -87,6 +99,15 @@ struct FilterFile {
             unlink(temporary)
             return
         }
+    }
+
+    /// Little-endian.
+    private static func number(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+        bytes.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    }
+
+    private static func bytes(of number: UInt32) -> [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: number >> UInt32(8 * $0)) }
     }
 
     private static func isOurs(_ status: stat) -> Bool { status.st_uid == geteuid() && status.st_mode & 0o022 == 0 }

@@ -11,7 +11,14 @@ struct FilterCheck {
     private static let architectures: [UInt32] = [0x4000_0003, 0x4000_0028, 0xc000_00b7, 0xc000_003e, 0]
 
     func run(_ profile: String) throws(SandboxFailure) {
-        guard let machine = BPFMachine(filter.bytes) else {
+        try run(profile, [filter.bytes])
+        if !filter.shared.isEmpty { try run(profile, [filter.own, filter.shared]) }
+    }
+
+    /// - Parameter programs: those that are put on one after another, the last one first, as the kernel asks them.
+    private func run(_ profile: String, _ programs: [[UInt8]]) throws(SandboxFailure) {
+        let machines = programs.compactMap { BPFMachine($0) }
+        guard machines.count == programs.count else {
             throw SandboxFailure("filter_mismatch", "\(profile): the compiled filter is not BPF")
         }
         let shared = examples
@@ -20,16 +27,16 @@ struct FilterCheck {
             let foreign = number <= filter.highestKnown &+ 1 ? shared : Self.extremes
             for arguments in corners(of: number).union(foreign) {
                 try expect(
-                    machine, .init(number: number, architecture: filter.architecture, arguments: arguments), profile)
+                    machines, .init(number: number, architecture: filter.architecture, arguments: arguments), profile)
             }
             let x32 = number | FilterCompiler.x32Bit
             for arguments in Self.extremes {
                 for foreign in Self.architectures where foreign != filter.architecture {
                     try expect(
-                        machine, .init(number: number, architecture: foreign, arguments: arguments), profile)
+                        machines, .init(number: number, architecture: foreign, arguments: arguments), profile)
                 }
                 try expect(
-                    machine, .init(number: x32, architecture: filter.architecture, arguments: arguments), profile)
+                    machines, .init(number: x32, architecture: filter.architecture, arguments: arguments), profile)
             }
         }
     }
@@ -52,9 +59,9 @@ struct FilterCheck {
         return tuples
     }
 
-    private func expect(_ machine: BPFMachine, _ call: BPFMachine.Call, _ profile: String) throws(SandboxFailure) {
+    private func expect(_ machines: [BPFMachine], _ call: BPFMachine.Call, _ profile: String) throws(SandboxFailure) {
         let wanted = expected(call).value
-        let found = machine.run(call)
+        let found = BPFMachine.run(machines, call)
         guard found == wanted else {
             let found = found.map { "0x" + String($0, radix: 16) } ?? "no answer"
             throw SandboxFailure(

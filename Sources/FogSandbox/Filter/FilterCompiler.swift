@@ -5,13 +5,23 @@ import Glibc
 
 /// A seccomp program that was compiled by libseccomp and then read back against its profile.
 package struct CompiledFilter: Sendable, Hashable {
-    /// `struct sock_filter` after another.
+    /// The whole of it: `struct sock_filter` after another.
     package let bytes: [UInt8]
+    /// The same in two parts, which the kernel joins: a launcher puts on the first itself, so that its tasks inherit it
+    /// ready translated, and each task only the second. The first allows whatever ``SetupCalls`` names, the second holds
+    /// what the profile says of those. Empty where only the whole is wanted.
+    let shared: [UInt8]
+    let own: [UInt8]
     /// The architecture it is for (AUDIT_ARCH_*).
     package let architecture: UInt32
     /// The highest system call number libseccomp knows; beyond it a call is answered with ENOSYS, so that newer C
     /// libraries fall back to older calls.
     package let highestKnown: UInt32
+
+    init(bytes: [UInt8], shared: [UInt8] = [], own: [UInt8] = [], architecture: UInt32, highestKnown: UInt32) {
+        (self.bytes, self.shared, self.own) = (bytes, shared, own)
+        (self.architecture, self.highestKnown) = (architecture, highestKnown)
+    }
 
     package var instructions: Int { bytes.count / 8 }
 }
@@ -33,12 +43,37 @@ package enum FilterCompiler {
                 "bad_profile", "\(profile.name).json: `architectures` does not name this machine's")
         }
         let numbered = try number(filter, profile: profile.name)
-        let exported = try export(filter.defaultAction, numbered, architecture)
-        let highest = highestKnown(architecture)
-        let bytes = prologue(architecture, highest) + exported
-        let compiled = CompiledFilter(bytes: bytes, architecture: architecture, highestKnown: highest)
+        let compiled = try compile(filter.defaultAction, numbered, architecture)
         try FilterCheck(filter: compiled, rules: numbered, defaultAction: filter.defaultAction).run(profile.name)
         return compiled
+    }
+
+    private static func compile(
+        _ defaultAction: FilterProfile.Action, _ rules: [UInt32: [FilterProfile.Rule]], _ architecture: UInt32
+    ) throws(SandboxFailure) -> CompiledFilter {
+        let highest = highestKnown(architecture)
+        // What is allowed whatever its arguments, where that is not the default already.
+        let allowed =
+            defaultAction == .allow
+            ? [] : Set(rules.filter { $0.value.allSatisfy { $0.action == .allow && $0.comparisons.isEmpty } }.keys)
+        func program(allowing: Set<UInt32>, _ rules: [UInt32: [FilterProfile.Rule]]) throws(SandboxFailure) -> [UInt8] {
+            if let front = FilterFront(architecture, highest: highest, allowing: allowing) {
+                let rest = rules.filter { !allowing.contains($0.key) }
+                return front.bytes + (try export(defaultAction, rest, architecture))
+            }
+            // Too many ranges for its jumps: all calls are left to libseccomp.
+            let short = FilterFront(architecture, highest: highest, allowing: [])
+            return (short?.bytes ?? []) + (try export(defaultAction, rules, architecture))
+        }
+        let bytes = try program(allowing: allowed, rules)
+        let setup = SetupCalls.numbers.subtracting(allowed).filter { $0 <= highest }
+        let others = Set(0...highest).subtracting(setup)
+        guard FilterFront(architecture, highest: highest, allowing: others) != nil,
+            FilterFront(architecture, highest: highest, allowing: allowed.union(setup)) != nil
+        else { return CompiledFilter(bytes: bytes, architecture: architecture, highestKnown: highest) }
+        return CompiledFilter(
+            bytes: bytes, shared: try program(allowing: allowed.union(setup), rules),
+            own: try program(allowing: others, rules), architecture: architecture, highestKnown: highest)
     }
 
     /// Names that libseccomp knows on no architecture: newer than it, or misspelt.
@@ -103,24 +138,6 @@ package enum FilterCompiler {
             let bytes = Files.read(descriptor: file, max: 8 * 65536), !bytes.isEmpty
         else { throw SandboxFailure("filter_failed", "libseccomp could not export the filter") }
         return bytes
-    }
-
-    /// Before libseccomp's own program: a call beyond the highest known number is not there (ENOSYS). Other
-    /// architectures and x32 go on to libseccomp, which kills.
-    private static func prologue(_ architecture: UInt32, _ highest: UInt32) -> [UInt8] {
-        let enosys = FilterProfile.Action.refuse(errno: UInt16(ENOSYS)).value
-        let program: [(UInt16, UInt8, UInt8, UInt32)] = [
-            (0x20, 0, 0, 4),  // load the architecture
-            (0x15, 0, 4, architecture),  // another one: skip
-            (0x20, 0, 0, 0),  // load the number
-            (0x35, 2, 0, x32Bit),  // x32: skip
-            (0x25, 0, 1, highest),  // known: skip
-            (0x06, 0, 0, enosys),
-        ]
-        return program.flatMap { code, whenTrue, whenFalse, operand in
-            [UInt8(code & 0xff), UInt8(code >> 8), whenTrue, whenFalse]
-                + (0..<4).map { UInt8(truncatingIfNeeded: operand >> UInt32(8 * $0)) }
-        }
     }
 
     private static func highestKnown(_ architecture: UInt32) -> UInt32 {

@@ -10,6 +10,8 @@ package final class SandboxHost: Sendable {
         package var useCgroups = true
         /// Slots per profile.
         package var maxSlots = 256
+        /// Each launcher keeps the next sandbox ready: a task starts sooner, for an idle process a slot.
+        package var preparesAhead = true
         var freezer: CgroupSlot.Freezer?
         /// Where compiled filters are kept for the next process; nil = nowhere.
         package var filterFolder: String?
@@ -20,6 +22,7 @@ package final class SandboxHost: Sendable {
     package let launcherPath: String
     let reactor: Reactor
     private let cgroups: CgroupTree?
+    private let firstHostID: UInt32
     private let options: Options
     private let state = Mutex(State())
     private let standing = Mutex(Standing())
@@ -49,6 +52,8 @@ package final class SandboxHost: Sendable {
         }
         self.launcherPath = launcherPath
         self.options = options
+        let (wide, narrow): (UInt32, UInt32) = (1_900_000_000, 61_184)
+        firstHostID = Privilege.maps(wide + UInt32(options.maxSlots)) ? wide : narrow
         reactor = try Reactor()
         cgroups = options.useCgroups ? CgroupTree() : nil
     }
@@ -56,7 +61,7 @@ package final class SandboxHost: Sendable {
     /// The slot of a profile with a number, made when it is first asked for. Its launcher starts with its first task.
     /// - Parameter image: the root of an unpacked image, which must stay until the slot is discarded; nil = the host's
     ///   own programs.
-    /// - Throws: `bad_slot`, `bad_profile`, `not_supported_yet`, `bad_task` for an image in a profile without a root of its own,
+    /// - Throws: `bad_slot`, `bad_profile`, `bad_task` for an image in a profile without a root of its own,
     ///   `filter_failed`, `filter_mismatch`, `cgroup_failed`.
     package func slot(
         profile: SandboxProfile, image: String? = nil, index: Int
@@ -66,12 +71,6 @@ package final class SandboxHost: Sendable {
         }
         guard (0..<options.maxSlots).contains(index) else {
             throw SandboxFailure("bad_slot", "slot \(index) is not within 0 to \(options.maxSlots - 1)")
-        }
-        guard profile.network == .none else {
-            throw SandboxFailure(
-                "not_supported_yet",
-                "profile `\(profile.name)` has network `\(profile.network.rawValue)`, and this version has no proxy to lead "
-                    + "it through; only `none` is run")
         }
         let key = Key(profile: profile.digest, image: image, index: index)
         if let slot = state.withLock({ $0.slots[key] }) { return slot }
@@ -157,6 +156,8 @@ package final class SandboxHost: Sendable {
         return profile.landlock && abi < 1 ? [.landlock: "not in this kernel"] : [:]
     }
 
+    var preparesAhead: Bool { options.preparesAhead }
+
     var cgroupDescription: String { cgroups?.description ?? "none" }
 
     func learn(_ ready: fog_report) { state.withLock { $0.landlockABI = ready.status } }
@@ -164,8 +165,7 @@ package final class SandboxHost: Sendable {
     /// The id on the host of everything in a slot: its own for each slot, from a range that no system hands out
     /// (systemd's UIDS-GIDS leaves 1879048192 to 2147352575 unused), or a low one where a container has only few.
     func hostID(slot: Int) -> UInt32 {
-        let (wide, narrow): (UInt32, UInt32) = (1_900_000_000, 61_184)
-        return (Privilege.maps(wide + UInt32(options.maxSlots)) ? wide : narrow) + UInt32(slot)
+        firstHostID + UInt32(slot)
     }
 }
 

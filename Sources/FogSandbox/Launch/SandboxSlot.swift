@@ -13,18 +13,18 @@ package actor SandboxSlot {
     private let host: SandboxHost
     private let filter: CompiledFilter
     private let group: CgroupSlot?
-    private var channel: SlotChannel?
     private var sequence: UInt32 = 0
     private var isActive = false
     private var isClosed = false
     /// An order to end that came before the task was launched.
     private var isAborted = false
+    private let reach = Mutex(Reach())
     private let null: Int32
 
     /// When memory runs out on the machine, tasks go before anything of its owner's (proc(5), oom_score_adj).
     private static let firstToGo = "900"
-    /// CLK_TCK and CPU seconds granted beyond the limit before the kernel kills outright.
-    private static let cpuGraceSeconds: UInt64 = 5
+    /// Where a task's proxy listens when the port is free: the usual one of proxies.
+    private static let proxyPort: UInt16 = 3128
 
     init(
         profile: SandboxProfile, image: String?, index: Int, host: SandboxHost, filter: CompiledFilter,
@@ -38,6 +38,23 @@ package actor SandboxSlot {
 
     deinit { close(null) }
 
+    /// What an order needs that may not wait for its turn at the slot.
+    private struct Reach {
+        var channel: SlotChannel?
+        /// The running task's way out.
+        var network: (any TaskNetwork)?
+    }
+
+    private nonisolated var channel: SlotChannel? {
+        get { reach.withLock { $0.channel } }
+        set { reach.withLock { $0.channel = newValue } }
+    }
+
+    private nonisolated var network: (any TaskNetwork)? {
+        get { reach.withLock { $0.network } }
+        set { reach.withLock { $0.network = newValue } }
+    }
+
     /// Runs one task to its end. Cancelling the caller kills the task and still answers.
     /// - Throws: `slot_busy`, `unsafe_profile`, `isolation_missing`, `bad_task`, `bad_input`, `bad_work_folder`,
     ///   `plan_too_large`, `cgroup_failed`, `no_launcher`, `sandbox_failed`.
@@ -47,10 +64,31 @@ package actor SandboxSlot {
         guard profile.isolated || task.allowUnsafe else {
             throw SandboxFailure("unsafe_profile", "profile `\(profile.name)` isolates nothing; it is for comparisons")
         }
+        guard task.network == nil || profile.network == .proxy else {
+            throw SandboxFailure("bad_task", "profile `\(profile.name)` has no network that leads out")
+        }
         (isActive, isAborted) = (true, false)
         defer { isActive = false }
         let channel = try await readyChannel()
         try group?.apply(limits(task))
+        guard let network = task.network else { return try await perform(task, on: channel) }
+        var task = task
+        do {
+            let outlet = try await channel.listen(port: Self.proxyPort)
+            try network.open(outlet.socket)
+            task.environment.merge(network.environment(port: outlet.port)) { own, _ in own }
+            self.network = network
+            defer { self.network = nil }
+            return try await perform(task, on: channel)
+        } catch {
+            await network.close()
+            throw error
+        }
+    }
+
+    private func perform(
+        _ task: SandboxTask, on channel: SlotChannel
+    ) async throws(SandboxFailure) -> SandboxResult {
         let plan = try plan(task)
         let folder = try workFolder(task)
         defer { folder?.closeAll() }
@@ -61,11 +99,8 @@ package actor SandboxSlot {
         _ task: SandboxTask, _ plan: LaunchPlan, _ folder: WorkFolder?, on channel: SlotChannel
     ) async throws(SandboxFailure) -> SandboxResult {
         var plan = plan
-        plan.mounts = profile.isolated ? (folder?.mounts ?? []) : []
         // Mounts come in order: /work before what is bound below it.
-        if profile.isolated {
-            plan.mounts = RootTree.perTask(profile.limits) + (try RootTree.secrets(task.secrets)) + plan.mounts
-        }
+        if profile.isolated { plan.mounts = try RootTree.secrets(task.secrets) + (folder?.mounts ?? []) }
         let standard = [task.standardInput, task.standardOutput, task.standardError].map { $0 < 0 ? null : $0 }
         let baseline = group?.begin()
         let supervision = Supervision(
@@ -89,10 +124,11 @@ package actor SandboxSlot {
         } onCancel: {
             channel.end(.killed, grace: 0)
         }
+        await task.network?.close()
         if hurry.end() { host.settle() }
         let measured = baseline.flatMap { group?.end($0) }
         var endings = EndingReader(ended: ended, measured: measured)
-        if endings.ending == .exited || endings.ending == .signaled {
+        if endings.ending == .exited || endings.ending == .signaled, task.workStamp?.isUnchanged != true {
             // What was written since the last look counts as well.
             let measure = FolderMeasure(
                 task.workFolder, limit: task.resources.disk.bytes, maxEntries: Int64(profile.limits.files))
@@ -102,6 +138,8 @@ package actor SandboxSlot {
     }
 
     // MARK: - The launcher
+
+    var launcher: pid_t? { channel?.pid }
 
     /// What the machine does not do for this slot.
     private var missing: [String] {
@@ -161,8 +199,12 @@ package actor SandboxSlot {
         template.hostID = host.hostID(slot: index)
         if profile.isolated {
             template.mounts = try RootTree.mounts(profile, image: image)
+            template.taskMounts = RootTree.perTask(profile.limits)
+            // A launcher of an image serves one task only.
+            template.preparesAhead = host.preparesAhead && image == nil
             template.rules = RootTree.rules(profile)
-            template.filter = filter.bytes
+            template.filter = filter.shared.isEmpty ? filter.bytes : filter.own
+            template.sharedFilter = filter.shared
         }
         do {
             return try template.encoded()
@@ -208,63 +250,21 @@ package actor SandboxSlot {
         plan.niceness = task.niceness
         plan.isIdle = task.isIdle
         plan.processors = task.processors
-        plan.limits = resourceLimits(task)
+        plan.limits = ResourceLimits.all(
+            task, profile, isMemoryLimited: group?.limitsMemory == true,
+            areProcessesLimited: group?.limitsProcesses == true)
         return plan
-    }
-
-    /// RLIMIT_* of asm-generic/resource.h: Swift sees them as different types on different systems.
-    private enum Resource {
-        static let cpu: UInt8 = 0
-        static let fileSize: UInt8 = 1
-        static let data: UInt8 = 2
-        static let core: UInt8 = 4
-        static let processes: UInt8 = 6
-        static let files: UInt8 = 7
-        static let lockedMemory: UInt8 = 8
-        static let signals: UInt8 = 11
-        static let messageQueues: UInt8 = 12
-        static let nice: UInt8 = 13
-        static let realTime: UInt8 = 14
-    }
-
-    /// Less than a page, so no file is written; and where core dumps are piped into a program of the host's root, which
-    /// 0 does not prevent, 1 byte is the one value that does (fs/coredump.c, "core limits are irrelevant to pipes").
-    private static let noCore: UInt64 = 1
-    private static let lockedBytes: UInt64 = 8 << 20
-    private static let queuedSignals: UInt64 = 4096
-
-    private func resourceLimits(_ task: SandboxTask) -> [PlanLimit] {
-        func both(_ resource: UInt8, _ value: UInt64) -> PlanLimit {
-            .init(resource: resource, soft: value, hard: value)
-        }
-        let seconds = UInt64(
-            max(1, (task.wallLimit.milliseconds * max(1, task.resources.cpu.count) + 999_999) / 1_000_000))
-        var limits = [
-            both(Resource.files, UInt64(profile.limits.descriptors)), both(Resource.core, Self.noCore),
-            both(Resource.messageQueues, 0), both(Resource.fileSize, UInt64(max(0, task.resources.disk.bytes))),
-            .init(resource: Resource.cpu, soft: seconds, hard: seconds &+ Self.cpuGraceSeconds),
-            both(Resource.lockedMemory, Self.lockedBytes), both(Resource.signals, Self.queuedSignals),
-            // A workstation's user may have been given real-time priorities, for sound; a task has none.
-            both(Resource.nice, 0), both(Resource.realTime, 0),
-        ]
-        guard profile.isolated else { return limits }
-        if group?.limitsProcesses != true {
-            // Counted within the task's user namespace, init included.
-            limits.append(both(Resource.processes, UInt64(task.resources.pids ?? profile.limits.pids) + 1))
-        }
-        if group?.limitsMemory != true {
-            limits.append(both(Resource.data, UInt64(max(0, task.resources.memory.bytes))))
-        }
-        return limits
     }
 
     // MARK: - Orders
 
     /// Orders every process of the task to stop in place, until ``thaw()``; see ``waitUntilFrozen()``. The wall limit
-    /// stands still meanwhile.
-    package func freeze() {
+    /// stands still meanwhile. Done when it returns, on the caller's thread: each change of threads is a wait for a processor where
+    /// the owner is busy.
+    package nonisolated func freeze() {
         guard let channel, channel.phase == .running, !channel.isFrozen else { return }
         channel.setFrozen(true)
+        network?.setFrozen(true)
         guard let group, group.setFrozen(true) else { return channel.stopBySignal(true) }
         // Only now: what is not ordered to stop yet would use what it is given.
         group.setQuotaLifted(true)
@@ -285,6 +285,7 @@ package actor SandboxSlot {
         group?.setQuotaLifted(false)
         if group?.setFrozen(false) != true { channel.stopBySignal(false) }
         channel.setFrozen(false)
+        network?.setFrozen(false)
     }
 
     /// As ``terminate(grace:)``, but meanwhile the task gets only a little of the processor: its owner wants it.

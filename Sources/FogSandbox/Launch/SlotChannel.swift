@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Everything that comes in is handled on the reactor's thread; callers wait by continuation.
 final class SlotChannel: Sendable {
-    enum Phase: Sendable, Hashable { case starting, free, running, draining, dead }
+    enum Phase: Sendable, Hashable { case starting, free, opening, running, draining, dead }
 
     struct Ended: Sendable {
         /// Nil when init, or the launcher, was killed.
@@ -17,10 +17,17 @@ final class SlotChannel: Sendable {
         let wallNanoseconds: Int64
     }
 
+    /// A listening socket in the slot's network namespace; whoever takes it closes it.
+    struct Outlet: Sendable {
+        let socket: Int32
+        let port: Int
+    }
+
     private struct State {
         var phase = Phase.starting
         var sequence: UInt32 = 0
         var ready: fog_report?
+        var outlet: Result<Outlet, SandboxFailure>?
         var ended: Ended?
         var startedAt: Int64 = 0
         var supervision: Supervision?
@@ -138,6 +145,33 @@ final class SlotChannel: Sendable {
         }
     }
 
+    /// Has the launcher open the task's only way out of its network namespace.
+    /// - Parameter port: which one, if it is free.
+    /// - Throws: `launcher_gone`, `sandbox_failed`.
+    func listen(port: UInt16) async throws(SandboxFailure) -> Outlet {
+        guard let bytes = try? ListenPlan(port: port).encoded() else {
+            throw SandboxFailure("sandbox_failed", "a plan to listen cannot be written")
+        }
+        let isFree = state.withLock { state in
+            guard state.phase == .free else { return false }
+            state.phase = .opening
+            return true
+        }
+        guard isFree else { throw SandboxFailure("launcher_gone", "the launcher is not free to open a network") }
+        try send(bytes)
+        guard await wait(until: { $0 != .opening }) == .free, let outlet = takeOutlet() else {
+            throw SandboxFailure("launcher_gone", "the launcher ended before it opened the task's network")
+        }
+        return try outlet.get()
+    }
+
+    private func takeOutlet() -> Result<Outlet, SandboxFailure>? {
+        state.withLock { state in
+            defer { state.outlet = nil }
+            return state.outlet
+        }
+    }
+
     private func order(_ order: PlanOrder, _ sequence: UInt32) {
         guard let bytes = try? OrderPlan(order, sequence: sequence).encoded() else { return }
         // A launcher that is gone has taken the task along; the socket's end says so.
@@ -184,16 +218,32 @@ final class SlotChannel: Sendable {
 
     private func receive() {
         var report = fog_report()
-        var (count, none) = (Int32(0), [Int32(-1)])
+        var (count, received) = (Int32(0), [Int32(-1)])
         let length = fog_receive(
-            socket, &report, MemoryLayout<fog_report>.size, &none, 0, &count, Int32(MSG_DONTWAIT))
+            socket, &report, MemoryLayout<fog_report>.size, &received, 1, &count, Int32(MSG_DONTWAIT))
         if length < 0, errno == EAGAIN { return }
+        let descriptor = count == 1 ? received[0] : -1
+        var isTaken = false
+        defer { if descriptor >= 0, !isTaken { close(descriptor) } }
         guard length == MemoryLayout<fog_report>.size, report.magic == FOG_PLAN_MAGIC else { return lose() }
         switch UInt32(report.kind) {
         case FOG_REPORT_READY.rawValue:
             change { state in
                 state.ready = report
                 state.phase = report.step == 0 ? .free : .dead
+            }
+        case FOG_REPORT_LISTENING.rawValue:
+            change { state in
+                guard state.phase == .opening else { return }
+                state.phase = .free
+                if descriptor >= 0 {
+                    state.outlet = .success(Outlet(socket: descriptor, port: Int(report.status)))
+                    isTaken = true
+                } else {
+                    state.outlet = .failure(
+                        SandboxFailure(
+                            "sandbox_failed", "opening the task's network failed: \(Files.words(report.error))"))
+                }
             }
         case FOG_REPORT_ENDED.rawValue:
             change { state in
@@ -238,6 +288,7 @@ final class SlotChannel: Sendable {
             state.phase = .dead
             state.isOpen = false
         }
+        if case .success(let outlet)? = takeOutlet() { close(outlet.socket) }
         close(socket)
         close(timer)
     }

@@ -38,6 +38,9 @@ struct ProfileReader {
         guard let network else { throw bad("network", "wants `none` or `proxy`") }
         let isolation = try text(document["isolation"], "isolation") ?? "full"
         guard ["full", "none"].contains(isolation) else { throw bad("isolation", "wants `full` or `none`") }
+        guard isolation == "full" || network == .none else {
+            throw bad("network", "is `proxy`, and with isolation `none` a task has the host's network anyway")
+        }
         return SandboxProfile(
             name: name, description: try text(document["description"], "description") ?? "",
             isolated: isolation == "full", limits: try limits(document["limits"]),

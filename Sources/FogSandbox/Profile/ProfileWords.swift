@@ -103,7 +103,9 @@ package struct ProfileWords: Sendable, Hashable {
     private static func network(_ network: SandboxProfile.Network) -> String {
         switch network {
         case .none: "none: a loopback interface of its own"
-        case .proxy: "named hosts through the worker's proxy; this version has none, so tasks are refused"
+        case .proxy:
+            "a loopback interface of its own, and on it the worker's proxy: TCP to the hosts and ports that the task names "
+                + "(allow_hosts), to no private address, and only where the machine's owner allows it (network: allow)"
         }
     }
 

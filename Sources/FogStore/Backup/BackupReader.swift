@@ -34,8 +34,8 @@ package struct BackupReader: Sendable {
                 throw TarHeader.broken("it ends within \(header.name)")
             }
             switch header.name {
-            case BackupWriter.aboutName where summary == nil: summary = try Self.about(file, header, at: offset)
-            case BackupWriter.digestsName:
+            case BackupForm.aboutName where summary == nil: summary = try Self.about(file, header, at: offset)
+            case BackupForm.digestsName:
                 try Self.compare(digests, with: try Self.whole(file, header, at: offset))
                 isComplete = true
             default:
@@ -49,7 +49,7 @@ package struct BackupReader: Sendable {
             offset += header.size + Int64(header.padding)
         }
         for name in Set(digests.keys.map { Folder.parent(of: "\(folder)/\($0)") }) { try Folder.sync(name) }
-        guard let summary, isComplete, digests[BackupWriter.databaseName] != nil else {
+        guard let summary, isComplete, digests[BackupForm.databaseName] != nil else {
             throw TarHeader.broken("its end is missing")
         }
         return summary
@@ -75,9 +75,9 @@ package struct BackupReader: Sendable {
         guard let json = try? JSON(parsing: bytes), let made = json["made_at"]?.string,
             let madeAt = try? Timestamp(made), let format = json["format"]?.integer
         else { throw TarHeader.broken("\(header.name) does not read") }
-        guard format == BackupWriter.format else {
+        guard format == BackupForm.version else {
             throw StoreFailure(
-                "newer_schema", "the backup has format \(format); this version reads \(BackupWriter.format)")
+                "newer_schema", "the backup has format \(format); this version reads \(BackupForm.version)")
         }
         return Summary(madeAt: madeAt, software: json["software"]?.string ?? "")
     }
@@ -105,14 +105,17 @@ package struct BackupReader: Sendable {
         return stream.finish()
     }
 
+    /// Every file stands in the list once, with the digest of what came.
     private static func compare(_ found: [String: Digest], with table: [UInt8]) throws(StoreFailure) {
-        var lines = 0
+        var left = found
         for line in String(decoding: table, as: UTF8.self).split(separator: "\n") {
-            lines += 1
             let name = String(line.dropFirst(66))
-            guard let digest = found[name] else { throw TarHeader.broken("\(name.prefix(100)) is missing") }
+            guard let digest = left.removeValue(forKey: name) else {
+                throw TarHeader.broken(
+                    "\(TarHeader.isName(name) ? name : "a file") of its list is not there, or listed twice")
+            }
             guard line.hasPrefix("\(digest)  ") else { throw TarHeader.broken("\(name) was altered") }
         }
-        guard lines == found.count else { throw TarHeader.broken("a file is in no list") }
+        guard left.isEmpty else { throw TarHeader.broken("a file is in no list") }
     }
 }

@@ -17,12 +17,6 @@ package struct BackupWriter: Sendable {
         package var damaged: [Digest] = []
     }
 
-    /// The entry that tells what the archive is; comes first.
-    static let aboutName = "backup.json"
-    static let databaseName = "fog.db"
-    /// The entry of digests, a line a file as `b2sum -l 256 --check` reads it; comes last.
-    static let digestsName = "digests.txt"
-    static let format: Int64 = 1
     private static let pieceBytes = 1 << 20
 
     /// Of SQLite and of uploads that are not whole; they mean nothing elsewhere.
@@ -41,8 +35,8 @@ package struct BackupWriter: Sendable {
         guard access(path, F_OK) != 0 else {
             throw StoreFailure("exists", "\(path): is there already; name a new file")
         }
-        guard access("\(folder)/\(Self.databaseName)", F_OK) == 0 else {
-            throw StoreFailure("not_found", "\(folder) holds no coordinator: there is no \(Self.databaseName)")
+        guard access("\(folder)/\(BackupForm.databaseName)", F_OK) == 0 else {
+            throw StoreFailure("not_found", "\(folder) holds no coordinator: there is no \(BackupForm.databaseName)")
         }
         let (part, copy) = (path + ".part", path + ".db")
         for old in [part, copy] { try Folder.remove(old) }
@@ -50,7 +44,7 @@ package struct BackupWriter: Sendable {
             unlink(part)
             unlink(copy)
         }
-        let store = try SQLiteStore(path: "\(folder)/\(Self.databaseName)", readOnly: true)
+        let store = try SQLiteStore(path: "\(folder)/\(BackupForm.databaseName)", readOnly: true)
         try await store.backup(to: copy)
         try store.close()
         let summary = try await archive(copy, into: part, at: now)
@@ -65,11 +59,11 @@ package struct BackupWriter: Sendable {
         var archive = Archive(file: try File(part, O_RDWR | O_CREAT | O_EXCL))
         var digests: [String] = []
         let about = JSON.object([
-            "format": .integer(Self.format), "made_at": .string(now.description), "software": .string(software),
+            "format": .integer(BackupForm.version), "made_at": .string(now.description), "software": .string(software),
         ])
-        try archive.add(Self.aboutName, Array((about.pretty + "\n").utf8), at: now)
+        try archive.add(BackupForm.aboutName, Array((about.pretty + "\n").utf8), at: now)
         var content: Set<Digest> = []
-        for (name, source) in [(Self.databaseName, copy)] + (try files("")).map({ ($0, "\(folder)/\($0)") }) {
+        for (name, source) in [(BackupForm.databaseName, copy)] + (try files("")).map({ ($0, "\(folder)/\($0)") }) {
             guard let digest = try archive.add(name, from: source, at: now) else { continue }
             digests.append("\(digest)  \(name)\n")
             summary.files += 1
@@ -77,7 +71,7 @@ package struct BackupWriter: Sendable {
             content.insert(named)
             if named != digest { summary.damaged.append(named) }
         }
-        try archive.add(Self.digestsName, Array(digests.joined().utf8), at: now)
+        try archive.add(BackupForm.digestsName, Array(digests.joined().utf8), at: now)
         try archive.finish()
         summary.bytes = archive.size
         let database = try SQLiteStore(path: copy, readOnly: true)

@@ -89,6 +89,8 @@ struct TarHeader: Equatable {
             return Int64(exactly: value)
         }
         let digits = field.drop { $0 == UInt8(ascii: " ") }.prefix { $0 != 0 && $0 != UInt8(ascii: " ") }
+        // A number's reader would take a sign.
+        guard digits.allSatisfy({ (0x30...0x37).contains($0) }) else { return nil }
         return Int64(String(decoding: digits, as: UTF8.self), radix: 8)
     }
 }

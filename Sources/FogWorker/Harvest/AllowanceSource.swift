@@ -53,9 +53,11 @@ extension AllowanceSource {
 package struct DedicatedMachine: AllowanceSource {
     private let allowance: Allowance
 
-    package init(cpu: Millicores, memory: ByteCount, slots: Int) {
+    /// - Parameter network: whether tasks may reach the hosts that their jobs name.
+    package init(cpu: Millicores, memory: ByteCount, slots: Int, network: Bool = false) {
         allowance = Allowance(
-            state: .open, reason: "policy always: no sensor is asked", cpuCap: cpu, memoryCap: memory, slots: slots)
+            state: .open, reason: "policy always: no sensor is asked", cpuCap: cpu, memoryCap: memory, slots: slots,
+            network: network)
     }
 
     package func decisions() -> AsyncStream<HarvestDecision> {

@@ -240,7 +240,8 @@ extension HarvestGovernor {
         let allowance = Allowance(
             state: phase.allowance, reason: reason(reading), resumesAt: resumesAt(reading), cpuCap: cpu,
             memoryCap: memory, bandwidthCap: policy.bandwidth, slots: min(machine.slots, policy.slots ?? machine.slots),
-            profileCeiling: policy.profiles, submitters: policy.submitters.isOpen ? nil : policy.submitters)
+            profileCeiling: policy.profiles, submitters: policy.submitters.isOpen ? nil : policy.submitters,
+            network: policy.allowsNetwork)
         let cause = phase == .evicted || phase == .cooldown ? evicting : obstacles.first?.cause
         return HarvestDecision(
             allowance, eviction: cause?.outcome ?? .evictedUser, evictGrace: policy.evictGrace,

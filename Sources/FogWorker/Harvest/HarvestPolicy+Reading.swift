@@ -63,6 +63,7 @@ extension HarvestPolicy {
         case .profiles:
             guard !reader.isAny(node) else { return profiles = nil }
             reader.names(node, path).map { profiles = $0 }
+        case .network: reader.word(node, path, ["allow", "deny"]).map { allowsNetwork = $0 == "allow" }
         case .slots: reader.number(node, path, 1...WorkerConfiguration.maxSlots, "tasks").map { slots = $0 }
         }
     }

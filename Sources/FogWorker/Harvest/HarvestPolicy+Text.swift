@@ -40,6 +40,7 @@ extension HarvestPolicy {
         case .settle: return settle.description
         case .submitters: return "{allow: \(names(submitters.allow)), deny: \(names(submitters.deny))}"
         case .profiles: return names(profiles)
+        case .network: return allowsNetwork ? "allow" : "deny"
         case .slots: return slots.map(String.init) ?? ""
         }
     }

@@ -80,6 +80,9 @@ package struct HarvestPolicy: Hashable, Sendable {
     package var submitters = SubmitterRule()
     /// The sandbox profiles that tasks may have; nil = all that the machine can enforce.
     package var profiles: [String]?
+    /// Tasks may reach the hosts that their jobs name. Off in every word: what they do there is done from the owner's
+    /// address.
+    package var allowsNetwork = false
     /// Tasks at once; nil = as the worker was told.
     package var slots: Int?
 

@@ -12,7 +12,7 @@ package enum HarvestPolicyKey: String, Sendable, CaseIterable {
     case evictAfter = "evict_after"
     case evictGrace = "evict_grace"
     case priority
-    case settle, submitters, profiles, slots
+    case settle, submitters, profiles, network, slots
 
     /// What it is, what is written, and in which unit.
     package var help: String {
@@ -40,6 +40,7 @@ package enum HarvestPolicyKey: String, Sendable, CaseIterable {
         case .settle: "how long all must be well before work starts: 5s"
         case .submitters: "{allow: [ACCOUNT], deny: [ACCOUNT]}"
         case .profiles: "[default, python]: the sandbox profiles that tasks may have, or any"
+        case .network: "allow: tasks reach the hosts that their jobs name, through the worker's proxy; or deny"
         case .slots: "tasks at once, 1 to 256"
         }
     }

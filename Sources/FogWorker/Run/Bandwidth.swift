@@ -1,7 +1,7 @@
 import FogCore
 import Synchronization
 
-/// Keeps the content that a worker fetches and sends, together, below a rate: a token bucket that may fall into debt.
+/// Keeps the content that a worker fetches and sends, and what its tasks do, together below a rate: a token bucket that may fall into debt.
 ///
 /// A transfer is admitted when the debt of those before it is paid, and then counts whole, so pieces are kept small where
 /// a limit holds.
@@ -14,8 +14,8 @@ package final class Bandwidth: Sendable {
     private struct State {
         /// Bytes a second; nil = no limit.
         var rate: Double?
-        /// When the bucket is without debt.
-        var freeAt = TimeSpan.zero
+        /// When the bucket is without debt, in milliseconds since boot. With a fraction: what small pieces owe adds up.
+        var freeAt = 0.0
     }
 
     private let state = Mutex(State())
@@ -41,9 +41,10 @@ package final class Bandwidth: Sendable {
     func reserve(_ bytes: Int, now: TimeSpan) -> TimeSpan {
         state.withLock { state in
             guard let rate = state.rate else { return .zero }
-            let from = max(state.freeAt, now - Self.burst)
-            state.freeAt = from + .milliseconds(Int64(Double(bytes) / rate * 1000))
-            return max(.zero, from - now)
+            let moment = Double(now.milliseconds)
+            let from = max(state.freeAt, moment - Double(Self.burst.milliseconds))
+            state.freeAt = from + Double(bytes) / rate * 1000
+            return .milliseconds(Int64(max(0, from - moment).rounded(.up)))
         }
     }
 }

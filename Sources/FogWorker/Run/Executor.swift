@@ -10,6 +10,7 @@ struct Executor: Sendable {
     let client: FogClient
     let host: SandboxHost
     let bandwidth: Bandwidth
+    let proxies: ProxyHost
     let staging: Staging
     let profiles: ProfileShelf
     let pump: LogPump
@@ -40,13 +41,23 @@ struct Executor: Sendable {
         let lease = run.lease
         do {
             let profile = try profiles.profile(named: lease.profile)
-            run.isIdle = try await agent.admit(profile)
+            run.isIdle = try await agent.admit(lease, profile)
             run.profile = profile
+            if profile.network == .proxy {
+                run.proxy = proxies.proxy(for: lease.allowHosts ?? [], yields: run.isIdle)
+            } else if lease.allowHosts != nil {
+                return run.refuse(
+                    "the profile `\(profile.name)` has no network, and the job's `allow_hosts` names hosts to reach")
+            }
             run.hasFolder = true
             if let missing = lease.secrets?.first(where: { $0.value == nil }) {
                 throw WorkerFailure("no_secret", "the secret `\(missing.use.name)` did not come with the lease")
             }
-            if !shelf.take(run.place.work) { try run.place.make() }
+            if shelf.take(run.place.work) {
+                run.stamp = FolderStamp([run.place.work, run.place.checkpoint])
+            } else {
+                try run.place.make()
+            }
             run.staged = try await stage(lease, run.place)
             if !profile.isolated { try await layOut(&run) }
             let output = try LogCapture(
@@ -66,6 +77,10 @@ struct Executor: Sendable {
             pump.add(output)
             pump.add(errors)
             run.result = try await slot.run(task(run, profile, processors: taken))
+            if let tally = run.proxy?.tally, !tally.isEmpty {
+                logger.info(
+                    "A task used the network", metadata: ["attempt": "\(lease.attempt)", "proxy": "\(tally.words)"])
+            }
         } catch let failure as WorkerFailure {
             run.failure = (.stageInFailed, failure.description)
             if failure.code == "bad_image" { run.refuse(failure.message) }
@@ -107,12 +122,14 @@ struct Executor: Sendable {
             case .variable(let name): task.environment[name] = secret.value
             }
         }
+        task.workStamp = run.stamp
         task.standardOutput = run.logs[0].writingEnd
         task.standardError = run.logs[1].writingEnd
         task.processors = processors
         task.niceness = configuration.niceness
         task.isIdle = run.isIdle
         task.allowUnsafe = configuration.allowUnsafe
+        task.network = run.proxy
         return task
     }
 
@@ -141,9 +158,9 @@ struct Executor: Sendable {
 
     private func judge(_ run: inout AttemptRun) {
         if let result = run.result {
-            let left = run.hasFolder && !CheckpointTaking.isEmpty(run.place.checkpoint)
             (run.outcome, run.detail) = OutcomeReading.outcome(
-                of: result, lease: run.lease, wish: run.wish, leftCheckpoint: left)
+                of: result, lease: run.lease, wish: run.wish,
+                leftCheckpoint: run.hasFolder && !CheckpointTaking.isEmpty(run.place.checkpoint))
         } else if let (outcome, detail) = run.wish?.report {
             (run.outcome, run.detail) = (outcome, detail)
         } else if let failure = run.failure {
@@ -224,6 +241,7 @@ struct Executor: Sendable {
         report.stdout = logs.first.flatMap { inline($0, &tails) } ?? (logs.isEmpty ? Base64Bytes([]) : nil)
         report.stderr = logs.last.flatMap { inline($0, &tails) } ?? (logs.isEmpty ? Base64Bytes([]) : nil)
         var finished = FinishedAttempt(attempt: lease.attempt, report: report)
+        finished.cpuNanoseconds = run.usage.cpuNanoseconds
         finished.uploads = run.outputs.uploads + (run.checkpoint?.uploads ?? [])
         finished.logs = tails
         if !finished.uploads.isEmpty || logs.contains(where: { !$0.isInMemory }) { finished.folder = run.place.spool }
@@ -271,7 +289,7 @@ struct Executor: Sendable {
             case .stale: return nil
             case .refused(let code, let message):
                 return await refused(run, finished, "\(message) (\(code))")
-            case .away, .unknownWorker, .outdated: break
+            case .away, .unknownWorker, .outdated, .keyEnded: break
             }
         }
         let kept = finished
@@ -299,7 +317,7 @@ struct Executor: Sendable {
         if !run.staged.keys.isEmpty { await staging.release(run.staged) }
         let (place, hadTree) = (run.place, run.staged.hasTree)
         if run.hasFolder {
-            if hadTree || !shelf.keep(place) {
+            if hadTree || !shelf.keep(place, since: run.stamp) {
                 _ = try? await Disk.offload { () throws(WorkerFailure) in place.clearWork(hadTree: hadTree) }
             }
         }
@@ -321,8 +339,12 @@ struct AttemptRun {
     var isIdle = false
     var staged = StagedInputs()
     var hasFolder = false
+    /// Of a work folder that was used before, as it was when the task began.
+    var stamp: FolderStamp?
     var logs: [LogCapture] = []
     var result: SandboxResult?
+    /// The task's way into the network.
+    var proxy: TaskProxy?
     /// A slot for this image alone, to be discarded.
     var imageSlot: SandboxSlot?
     /// The exit code where nothing could be run, by the job's own fault.
@@ -352,12 +374,15 @@ struct AttemptRun {
         return result.exitCode ?? (outcome == .exitNonzero ? result.shellCode : nil)
     }
 
+    /// Bytes are those of staging and delivery, and those that the task itself read and wrote through its proxy.
     var usage: Usage {
         let used = result?.usage
+        let network = proxy?.tally ?? ProxyTally()
         let source = used.flatMap { Usage.Source(rawValue: $0.source.rawValue) } ?? .rusage
         return Usage(
             cpuNanoseconds: max(0, used?.cpuNanoseconds ?? 0), wallNanoseconds: max(0, used?.wallNanoseconds ?? 0),
-            peakBytes: max(0, used?.peakBytes ?? 0), bytesIn: staged.downloaded,
-            bytesOut: outputs.bytes + (checkpoint?.bytes ?? 0) + logs.reduce(0) { $0 + $1.size }, source: source)
+            peakBytes: max(0, used?.peakBytes ?? 0), bytesIn: staged.downloaded + network.bytesIn,
+            bytesOut: network.bytesOut + outputs.bytes + (checkpoint?.bytes ?? 0) + logs.reduce(0) { $0 + $1.size },
+            source: source)
     }
 }

@@ -27,6 +27,8 @@ struct FinishedAttempt: Sendable {
     var logs: [LogTail] = []
     /// The spool folder; nil = the report holds everything.
     var folder: String?
+    /// Processor time that it took here; of a result read back from disk none, as it was counted before.
+    var cpuNanoseconds: Int64 = 0
     /// Written to disk whole, so that it outlives the process.
     var isDurable = false
 

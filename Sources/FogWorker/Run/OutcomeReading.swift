@@ -23,7 +23,7 @@ enum EndWish: Sendable, Hashable {
 enum OutcomeReading {
     /// - Parameter leftCheckpoint: whether the checkpoint folder holds a file.
     static func outcome(
-        of result: SandboxResult, lease: Lease, wish: EndWish?, leftCheckpoint: Bool
+        of result: SandboxResult, lease: Lease, wish: EndWish?, leftCheckpoint: @autoclosure () -> Bool
     ) -> (outcome: Outcome, detail: String?) {
         switch result.ending {
         case .exited: exited(result.exitCode ?? 0, lease, leftCheckpoint)
@@ -42,10 +42,10 @@ enum OutcomeReading {
         }
     }
 
-    private static func exited(_ code: Int, _ lease: Lease, _ leftCheckpoint: Bool) -> (Outcome, String?) {
+    private static func exited(_ code: Int, _ lease: Lease, _ leftCheckpoint: () -> Bool) -> (Outcome, String?) {
         if code == 0 { return (.success, nil) }
         guard code == lease.checkpoint.exitCode else { return (.exitNonzero, nil) }
-        if leftCheckpoint { return (.checkpointed, nil) }
+        if leftCheckpoint() { return (.checkpointed, nil) }
         return (.exitNonzero, "exit code \(code) says a checkpoint was taken, but FOG_CHECKPOINT_DIR is empty")
     }
 

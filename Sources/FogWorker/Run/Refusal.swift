@@ -10,6 +10,8 @@ enum Refusal: Sendable, Hashable {
     case unknownWorker
     /// The coordinator does not speak with this version of the program; the words have the command that helps.
     case outdated(String)
+    /// The worker's key acts no more: it was revoked, or another took its place.
+    case keyEnded(String)
     /// The lease is not ours any more.
     case stale
     /// It will not be granted, however often it is asked.
@@ -22,6 +24,7 @@ enum Refusal: Sendable, Hashable {
             case ("unknown_worker", _): self = .unknownWorker
             case ("stale_lease", _): self = .stale
             case (_, 426): self = .outdated(problem.message)
+            case ("key_revoked", _): self = .keyEnded(problem.message)
             case ("busy", _), (_, 408), (_, 429), (_, 401), (_, 500...): self = .away(problem.description)
             default: self = .refused(code: problem.code, message: problem.message)
             }
@@ -35,15 +38,23 @@ enum Refusal: Sendable, Hashable {
     /// Whether the same call may succeed later.
     var isPassing: Bool {
         switch self {
-        case .away, .unknownWorker, .outdated: true
+        case .away, .unknownWorker, .outdated, .keyEnded: true
         case .stale, .refused: false
+        }
+    }
+
+    /// Whether nothing that this process does changes it: another program or another key is wanted.
+    var isForGood: Bool {
+        switch self {
+        case .outdated, .keyEnded: true
+        case .away, .unknownWorker, .stale, .refused: false
         }
     }
 
     var words: String {
         switch self {
         case .away(let words): words
-        case .outdated(let words): words
+        case .outdated(let words), .keyEnded(let words): words
         case .unknownWorker: "the coordinator does not know this worker"
         case .stale: "the lease is not ours any more"
         case .refused(let code, let message): "\(message) (\(code))"

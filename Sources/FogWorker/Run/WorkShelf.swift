@@ -14,7 +14,12 @@ final class WorkShelf: Sendable {
     func take(_ path: String) -> Bool { clean.withLock { $0.remove(path) != nil } }
 
     /// Keeps a folder whose task has ended, if it is as good as new.
-    func keep(_ place: AttemptPlace) -> Bool {
+    /// - Parameter stamp: of the folder when it was taken from here.
+    func keep(_ place: AttemptPlace, since stamp: FolderStamp? = nil) -> Bool {
+        if stamp?.isUnchanged == true {
+            _ = clean.withLock { $0.insert(place.work) }
+            return true
+        }
         guard Self.isNew(place.work, mode: 0o755, holding: TaskEnvironment.checkpointName),
             Self.isNew(place.checkpoint, mode: 0o777, holding: nil)
         else { return false }

@@ -86,7 +86,7 @@ extension WorkerAgent {
                         metadata: ["attempt": "\(id)", "code": "\(code)", "error": "\(message)"])
                     await drop(id)
                     continue
-                case .away(let words), .outdated(let words):
+                case .away(let words), .outdated(let words), .keyEnded(let words):
                     logger.warning("A result's content could not be sent", metadata: ["error": "\(words)"])
                     outbox = batch.map(\.attempt) + [id] + outbox
                     return nil

@@ -19,6 +19,7 @@ extension WorkerAgent {
                 metadata: ["state": "\(new.allowance.state.rawValue)", "reason": "\(new.allowance.reason)"])
         }
         bandwidth.setLimit(new.allowance.bandwidthCap)
+        executor.proxies.setAllowed(new.allowance.network == true)
         switch new.allowance.state {
         case .frozen:
             await freezeAll()
@@ -39,7 +40,7 @@ extension WorkerAgent {
 
     /// All at once: the owner waits.
     private func freezeAll() async {
-        for id in Array(held.keys) { await freeze(id) }
+        for id in Array(held.keys) { freeze(id) }
         // A task of the idle class would have to wait for a processor in order to stop. All are ordered to by now: what
         // is not would take the processor from us.
         host.hurry()
@@ -49,6 +50,7 @@ extension WorkerAgent {
 
     /// Tells the governor what is in hand.
     func tellWork() {
+        let used = TimeSpan.milliseconds(usedNanoseconds / 1_000_000)
         source.working(HarvestWork(held: held.count, running: running, used: used))
     }
 
@@ -61,12 +63,10 @@ extension WorkerAgent {
         for id in waiting { await end(id, wish) }
     }
 
-    func freeze(_ id: AttemptID) async {
-        guard let (index, sandbox) = held[id]?.slot, held[id]?.state == .running else { return }
+    func freeze(_ id: AttemptID) {
+        guard let (_, sandbox) = held[id]?.slot, held[id]?.state == .running else { return }
         held[id]?.state = .suspended
-        orders[index, default: 0] += 1
-        await sandbox.freeze()
-        orders[index, default: 1] -= 1
+        sandbox.freeze()
     }
 
     private func thaw(_ id: AttemptID) async {

@@ -32,8 +32,8 @@ extension WorkerAgent {
             } catch {
                 failures += 1
                 let refusal = Refusal(error)
-                if case .outdated = refusal, let problem = error as? Problem {
-                    giveUp(problem)
+                if refusal.isForGood, let problem = error as? Problem {
+                    giveUp(problem, refusal)
                     return false
                 }
                 if case .refused = refusal, terms == nil { throw error }
@@ -54,9 +54,12 @@ extension WorkerAgent {
     }
 
     /// The tasks that run are let finish and everything is kept, as at any other end.
-    private func giveUp(_ problem: Problem) {
+    private func giveUp(_ problem: Problem, _ refusal: Refusal) {
+        let isOutdated = if case .outdated = refusal { true } else { false }
         logger.critical(
-            "The coordinator does not take this version of the program; the worker ends",
+            isOutdated
+                ? "The coordinator does not take this version of the program; the worker ends"
+                : "The coordinator does not take this worker's key any more; the worker ends",
             metadata: ["error": "\(problem.message)", "undelivered": "\(undelivered.count)"])
         refusedForGood = problem
         drainWake.signal()

@@ -44,10 +44,13 @@ extension WorkerAgent {
     }
 
     /// Whether a task with this profile is to run at idle priority.
-    /// - Throws: `profile_refused` where the owner allows less.
-    func admit(_ profile: SandboxProfile) throws(WorkerFailure) -> Bool {
+    /// - Throws: `profile_refused`, `network_refused` where the owner allows less.
+    func admit(_ lease: Lease, _ profile: SandboxProfile) throws(WorkerFailure) -> Bool {
         if let ceiling = decision.allowance.profileCeiling, !ceiling.contains(profile.name) {
             throw WorkerFailure("profile_refused", "the owner allows no profile `\(profile.name)`")
+        }
+        guard lease.allowHosts == nil || decision.allowance.network == true else {
+            throw WorkerFailure("network_refused", "the owner lets no task reach the network")
         }
         return decision.isIdlePriority
     }
@@ -91,9 +94,7 @@ extension WorkerAgent {
                 discard(finished)
             }
         }
-        if let receipt = finished?.report.receipt, let usage = try? SignedReceipt(bytes: receipt.bytes).receipt.usage {
-            used = used + .milliseconds(Int64(clamping: usage.cpuNanoseconds) / 1_000_000)
-        }
+        usedNanoseconds += finished?.cpuNanoseconds ?? 0
         tellWork()
         meanTask = meanTask.map { $0 + (Double(took) - $0) / 8 } ?? Double(took)
         if held.isEmpty, phase == .draining { drainWake.signal() }
@@ -176,7 +177,7 @@ extension WorkerAgent {
                     linkWake.signal()
                 }
                 if attempt.companion == nil, now - started >= configuration.logInterval { accompany(id) }
-                if decision.allowance.state == .frozen, attempt.state == .running { await freeze(id) }
+                if decision.allowance.state == .frozen, attempt.state == .running { freeze(id) }
             }
         }
     }

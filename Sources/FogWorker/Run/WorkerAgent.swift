@@ -41,7 +41,8 @@ package actor WorkerAgent: Service {
     var needsHello = true
     /// When the coordinator last answered a hello or a heartbeat, by the boot clock.
     var lastAnswered: TimeSpan
-    /// The coordinator does not speak with this program any more: it drains and ends, results stay in the spool.
+    /// The coordinator does not speak with this program or its key any more: it drains and ends, results stay in the
+    /// spool.
     var refusedForGood: Problem?
     /// Failed tries to deliver in a row.
     var failedDeliveries = 0
@@ -57,7 +58,7 @@ package actor WorkerAgent: Service {
     var usedMemory = ByteCount.zero
     var running = 0
     /// Processor time of all tasks that ended.
-    var used = TimeSpan.zero
+    var usedNanoseconds: Int64 = 0
     /// Mean time of a task in its slot, in milliseconds; nil before the first.
     var meanTask: Double?
 
@@ -97,14 +98,21 @@ package actor WorkerAgent: Service {
         let bandwidth = Bandwidth(clock: client.clock)
         self.bandwidth = bandwidth
         let cache = try ContentCache(folder: configuration.cacheFolder, limit: configuration.cacheLimit)
+        var proxies = ProxyHost.Options()
+        proxies.exempt = configuration.proxyExempt
+        proxies.coordinator = configuration.coordinatorPlace
+        proxies.bandwidth = bandwidth
         executor = Executor(
             configuration: configuration, client: client, host: host,
-            bandwidth: bandwidth,
+            bandwidth: bandwidth, proxies: ProxyHost(proxies),
             staging: Staging(
                 cache: cache, volumes: volumes, client: client, bandwidth: bandwidth, retry: configuration.retry),
             profiles: ProfileShelf(directory: configuration.profilesDirectory), pump: try LogPump(),
             processors: ProcessorPool(), spool: spool, logger: logger)
-        self.source = source ?? DedicatedMachine(cpu: cpu, memory: memory, slots: slots)
+        self.source =
+            source
+            ?? DedicatedMachine(
+                cpu: cpu, memory: memory, slots: slots, network: configuration.allowsNetwork)
         report = NodeReport(
             name: configuration.name, architecture: facts.architecture, cpu: cpu, memory: memory, disk: facts.disk)
         decision = HarvestDecision(

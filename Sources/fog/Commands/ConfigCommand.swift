@@ -177,7 +177,7 @@ struct ConfigCheck: AsyncParsableCommand {
 
     private static func problem(of entry: ManifestNode.Entry) -> [ManifestProblem] {
         if entry.key == CoordinatorSetting.section { return problems(ofBounds: entry) }
-        if entry.key == SettingKey.notifySection, case .mapping(let entries) = entry.value.content {
+        if SettingKey.sections.contains(entry.key), case .mapping(let entries) = entry.value.content {
             return entries.flatMap { item in
                 problem(
                     of: ManifestNode.Entry(

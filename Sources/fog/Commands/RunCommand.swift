@@ -17,7 +17,8 @@ struct RunCommand: SessionCommand {
         ],
         more: """
             A program named by a path (./x) is sent along, what is piped in too. Ends with the command's own exit code; \
-            128 + n for a signal, 124 for time, 125 for Fog's own errors, 130 for Ctrl-C (the job goes on).
+            128 + n for a signal, 124 for time, 125 for Fog's own errors, 130 for Ctrl-C (the job goes on). While \
+            it is held or no machine can take it, standard error says why; --quiet does not.
             """)
 
     @Option(name: .customLong("in"), help: "A file or folder to send along: PATH, or NAME=PATH.", completion: .file())
@@ -96,7 +97,6 @@ struct RunCommand: SessionCommand {
         let job = try await submission.submit(body, key: FogClient.newKey())
         piped?.remove()
         session.console.detail("job \(job.id)")
-        if let held = job.held { session.console.note("job \(job.id.short) is held: \(DisplayText.clean(held))") }
         let interrupt = Interrupt(session.console, Interrupt.detached(job.id.short))
         defer { interrupt.cancel() }
         let ended = try await JobFollowing(session, client).follow(job)

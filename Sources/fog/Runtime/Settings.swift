@@ -2,6 +2,7 @@ internal import Configuration
 internal import FogCommandLine
 internal import FogCoordinator
 internal import FogCore
+internal import FogJobs
 internal import FogManifestFile
 
 /// What holds for this command, each value with where it came from.
@@ -110,6 +111,8 @@ struct Settings: Sendable {
         return Notifier.Configuration(
             program: program, events: events, environment: environment.filter { !$0.key.hasPrefix("FOG_") })
     }
+    /// What proxies let tasks reach beside public addresses; what is set was checked when it was read.
+    var proxyExempt: [NetworkRange] { SettingKey.ranges(in: self[.proxyAllowAddresses].text) ?? [] }
     var server: String? { self[.server].text.isEmpty ? nil : self[.server].text }
     var context: String? { self[.context].text.isEmpty ? nil : self[.context].text }
     var identity: String? { self[.identity].text.isEmpty ? nil : self[.identity].text }

@@ -317,9 +317,11 @@ struct HarvestGovernorTests {
         bench.after(.seconds(1))
         #expect(bench.allowance?.slots == 1 && bench.allowance?.profileCeiling == ["python"])
         #expect(bench.allowance?.cpuCap == .cores(1) && bench.allowance?.submitters == nil)
+        #expect(bench.allowance?.network == false)
+        tight.allowsNetwork = true
         tight.submitters = .init(deny: ["bob"])
         bench.governor.adopt(tight)
         bench.after(.seconds(1))
-        #expect(bench.allowance?.submitters == .init(deny: ["bob"]))
+        #expect(bench.allowance?.submitters == .init(deny: ["bob"]) && bench.allowance?.network == true)
     }
 }

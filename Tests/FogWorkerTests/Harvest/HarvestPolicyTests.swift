@@ -19,6 +19,7 @@ struct HarvestPolicyTests {
         let dedicated = HarvestPolicy.dedicated
         #expect(dedicated.idle == nil && dedicated.schedule.isAlways && dedicated.settle == .zero)
         #expect(dedicated.foreignLoad == nil && dedicated.pressure == .init() && dedicated.memoryFreePercent == nil)
+        #expect([personal, lab, dedicated].allSatisfy { !$0.allowsNetwork })
         #expect(HarvestPolicy.usual(hasBattery: true) == .personal && HarvestPolicy.usual(hasBattery: false) == .lab)
     }
 
@@ -38,6 +39,7 @@ struct HarvestPolicyTests {
         changed.heat = .init(full: 30, throttled: 15, frozen: 5, unknownCap: 25)
         changed.submitters = .init(allow: ["anna", "a b: \"c\""], deny: ["bob"])
         changed.profiles = ["default", "python"]
+        changed.allowsNetwork = true
         changed.slots = 3
         var days = Array(repeating: [WeekSchedule.Window(start: 22 * 60, end: 7 * 60)], count: 7)
         days[5] = [WeekSchedule.Window(start: 0, end: 1440)]
@@ -66,6 +68,7 @@ struct HarvestPolicyTests {
                 "`battery` must be at least as much as optimal as minimum, 60 and 50 were given, found a map"
             ),
             ("base: mine", "`base` must be personal, lab or dedicated, found `mine`"),
+            ("network: yes", "`network` must be allow or deny, found `yes`"),
             ("metered: yes", "`metered` must be true or false, found `yes`"),
             ("bandwidth: 10Mbps", "`bandwidth` must be a rate such as 10Mbit/s or 500kbit/s, found `10Mbps`"),
             (

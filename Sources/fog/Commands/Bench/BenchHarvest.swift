@@ -84,13 +84,12 @@ struct BenchHarvest: SessionCommand {
         for _ in 0..<count {
             try await Task.sleep(for: .milliseconds(Int.random(in: 100...300)))
             let before = processes.reduce(0) { $0 + $1.nanoseconds }
-            let watch = Stopwatch()
-            owner.returns()
-            while !processes.allSatisfy(\.isFrozen) { try await Self.pause(watch, "the tasks did not stop") }
-            stops.append(watch.milliseconds)
-            try await Task.sleep(for: .milliseconds(max(0, 200 - Int(watch.milliseconds))))
+            let stop = try await Witness.milliseconds(after: owner.returns) { processes.allSatisfy(\.isFrozen) }
+            stops.append(stop)
+            try await Task.sleep(for: .milliseconds(max(0, 200 - Int(stop))))
             leftovers.append(Double(processes.reduce(0) { $0 + $1.nanoseconds } - before) / 1e6)
             owner.leaves()
+            let watch = Stopwatch()
             while processes.contains(where: \.isFrozen) { try await Self.pause(watch, "the tasks did not go on") }
         }
         try await cloud.cancel(job)

@@ -189,11 +189,13 @@ struct BenchSandbox: SessionCommand {
         return try Self.leaks(from: middle, to: await settled(places, middle), besides: Self.slackBytes)
     }
 
-    /// Tasks that last, so that what looks at running ones has started as well.
+    /// Tasks that last, so that what looks at running ones has started as well; then time for their sandboxes to go
+    /// and for the next ones to be made ready.
     private func last(_ places: Places) async throws {
         for (index, slot) in places.slots.enumerated() {
             try await Self.launch(slot, "\(places.work)/\(index)", ["sleep", "0.3"])
         }
+        try await Task.sleep(for: .milliseconds(500))
     }
 
     /// The last tasks' processes go after their status has come.

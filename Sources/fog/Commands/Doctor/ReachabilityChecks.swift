@@ -35,11 +35,12 @@ enum ReachabilityChecks {
             let proxy = try ProxySetting(environment: session.environment).proxy(for: context.server)
             let target = proxy.map { Place(host: $0.host, port: $0.port) } ?? place
             let via = proxy.map { _ in " (the proxy on the way to \(place.host))" } ?? ""
-            let (addresses, name) = resolve(target, via, isProxy: proxy != nil)
+            let around = proxy.map { _ in "export HTTPS_PROXY=…, or NO_PROXY=\(place.host)" }
+            let (addresses, name) = resolve(target, via, around: around)
             findings.append(name)
             guard let addresses else { return findings }
             defer { freeaddrinfo(addresses) }
-            let connection = connect(addresses, target, via)
+            let connection = connect(addresses, target, via, around: around)
             findings.append(connection)
             guard connection.mark == .good else { return findings }
         } catch {
@@ -164,7 +165,7 @@ enum ReachabilityChecks {
     }
 
     private static func resolve(
-        _ place: Place, _ via: String, isProxy: Bool
+        _ place: Place, _ via: String, around: String?
     ) -> (UnsafeMutablePointer<addrinfo>?, Finding) {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -172,10 +173,7 @@ enum ReachabilityChecks {
         let status = getaddrinfo(place.host, String(place.port), &hints, &list)
         guard status == 0, let list else {
             let words = "\(place.host) has no address here\(via): \(String(cString: gai_strerror(status)))"
-            let fix =
-                isProxy
-                ? "export HTTPS_PROXY=…, or NO_PROXY=\(place.host)"
-                : "getent hosts \(place.host)   (or an address: fog context show)"
+            let fix = around ?? "getent hosts \(place.host)   (or an address: fog context show)"
             return (nil, Finding("name", .bad, words, fix: fix))
         }
         let address = text(of: list.pointee)
@@ -192,7 +190,10 @@ enum ReachabilityChecks {
     /// Longest wait for a connection, in milliseconds.
     private static let connectMilliseconds: Int32 = 5000
 
-    private static func connect(_ list: UnsafeMutablePointer<addrinfo>, _ place: Place, _ via: String) -> Finding {
+    /// - Parameter around: what helps when it is a proxy that does not answer.
+    private static func connect(
+        _ list: UnsafeMutablePointer<addrinfo>, _ place: Place, _ via: String, around: String?
+    ) -> Finding {
         var next: UnsafeMutablePointer<addrinfo>? = list
         var last: Int32 = 0
         while let info = next {
@@ -204,9 +205,10 @@ enum ReachabilityChecks {
         }
         let words = "port \(place.port) of \(place.host) takes no connection\(via): \(Disk.words(last))"
         let fix =
-            last == ECONNREFUSED
-            ? "on the coordinator's machine: fog coordinator run --listen 0.0.0.0:\(place.port)"
-            : "ip route get \(text(of: list.pointee)); on the coordinator's machine open TCP \(place.port) in its firewall"
+            around
+            ?? (last == ECONNREFUSED
+                ? "on the coordinator's machine: fog coordinator run --listen 0.0.0.0:\(place.port)"
+                : "ip route get \(text(of: list.pointee)); on the coordinator's machine open TCP \(place.port) in its firewall")
         return Finding("connection", .bad, words, fix: fix)
     }
 

@@ -22,7 +22,7 @@ struct JobCancel: SessionCommand {
     var yes = false
 
     @Option(help: "Why, for the history.")
-    var reason = "cancelled by its submitter"
+    var reason: String?
 
     @OptionGroup var common: CommonOptions
 
@@ -38,20 +38,41 @@ struct JobCancel: SessionCommand {
 
     func run(_ session: Session) async throws {
         let client = try await session.client()
+        let words = try await ReasonWords(reason, verb: "cancelled", client)
         for reference in jobs {
-            try session.show(changed: try await client.cancel(try await client.job(reference).id, reason: reason))
+            let job = try await client.job(reference)
+            try session.show(changed: try await client.cancel(job.id, reason: words.text(for: job)))
         }
         guard !filter.isEmpty else { return }
         let found = try await filter.jobs(client, limit: Self.limit, only: [.pending, .running]).jobs
             .filter { !$0.state.isFinal }
-        guard yes else {
+        guard yes || found.isEmpty else {
             for job in found { try session.show(job, id: job.id.description) { session.show(wouldCancel: job) } }
             throw CommandLineFailure(
                 "not_confirmed", "\(Human.count(found.count, "job")) would be cancelled; nothing was",
                 help: "the same with --yes")
         }
-        for job in found { try session.show(changed: try await client.cancel(job.id, reason: reason)) }
+        for job in found {
+            try session.show(changed: try await client.cancel(job.id, reason: words.text(for: job)))
+        }
         if session.mode == .table { session.console.note("\(Human.count(found.count, "job")) cancelled") }
+    }
+}
+
+/// Why something is done to a job, when nobody says: whose it is tells who does it.
+private struct ReasonWords {
+    private let given: String?
+    private let verb: String
+    private let own: AccountID?
+
+    init(_ given: String?, verb: String, _ client: FogClient) async throws {
+        self.given = given
+        self.verb = verb
+        own = given == nil ? try await client.me().account : nil
+    }
+
+    func text(for job: JobBody) -> String {
+        given ?? "\(verb) by \(job.account == own ? "its submitter" : "an operator")"
     }
 }
 
@@ -92,13 +113,15 @@ struct JobHold: SessionCommand {
     var job: String
 
     @Option(help: "Why, for the history.")
-    var reason = "held by its submitter"
+    var reason: String?
 
     @OptionGroup var common: CommonOptions
 
     func run(_ session: Session) async throws {
         let client = try await session.client()
-        try session.show(changed: try await client.hold(try await client.job(job).id, reason: reason))
+        let words = try await ReasonWords(reason, verb: "held", client)
+        let job = try await client.job(job)
+        try session.show(changed: try await client.hold(job.id, reason: words.text(for: job)))
     }
 }
 

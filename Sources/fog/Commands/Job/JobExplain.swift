@@ -21,6 +21,9 @@ struct JobExplain: SessionCommand {
         try session.show(answer, id: answer.job.id.description) {
             session.console.print(answer.job.sentence)
             for reason in answer.reasons { session.console.print("  \(DisplayText.clean(reason))") }
+            if answer.job.held?.hasPrefix("budget:") == true {
+                session.console.print("help: fog job fund \(answer.job.id.short) CREDITS")
+            }
             for step in answer.steps { session.console.print(Explanations.text(of: step), terminator: "") }
         }
     }

@@ -2,7 +2,6 @@ internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
 internal import FogJobs
-internal import Synchronization
 
 /// Following a job to its end, with its logs or a line of progress.
 struct JobFollowing: Sendable {
@@ -10,6 +9,9 @@ struct JobFollowing: Sendable {
     private static let parallel = 16
     private static let page = 500
     private static let toldFailures = 3
+    /// Between two looks at a job of which nothing runs: at first, and at most.
+    private static let firstLook = TimeSpan.seconds(2)
+    private static let longestLook = TimeSpan.seconds(30)
 
     private let session: Session
     private let client: FogClient
@@ -23,17 +25,28 @@ struct JobFollowing: Sendable {
     func end(of job: JobBody, patience: Patience = .long) async throws -> JobBody {
         let progress = LiveProgress(session, label: job.tasks > 1 ? "" : job.name, total: Int64(job.tasks))
         defer { progress.finish() }
-        let told = Mutex<String?>(nil)
-        return try await JobWatch.end(of: job, client: client, patience: patience) { [session] look in
-            progress.update(look)
-            // A held job does not go on by itself: whoever waits must know.
-            let isNews = told.withLock { told in
-                defer { told = look.held }
-                return look.held != nil && told != look.held
-            }
-            if isNews, session.mode == .table {
-                session.console.warn("\(look.sentence); fog job explain \(look.id.short)")
-            }
+        // Ends with this scope.
+        async let _: Void = sayWhyItWaits(job)
+        return try await JobWatch.end(of: job, client: client, patience: patience) { progress.update($0) }
+    }
+
+    /// A job that is held or finds no machine does not go on by itself: whoever waits must know. Looks at it until it has
+    /// ended or all is said; that nobody answers is the other's to say, who waits for the job.
+    private func sayWhyItWaits(_ job: JobBody) async {
+        guard session.mode != .quiet else { return }
+        var words = WaitWords()
+        var (job, pause) = (job, Self.firstLook)
+        var isFirst = true
+        while !job.state.isFinal, !words.isExhausted {
+            // At first it waits for the coordinator's next look at its queue and for nothing else.
+            let isAsked = !isFirst && job.held == nil && WaitWords.isWaiting(job)
+            let explanation = isAsked ? try? await client.explain(job.id) : nil
+            guard !Task.isCancelled else { return }
+            if let line = words.line(job, explanation) { session.console.warn(line) }
+            guard (try? await Task.sleep(for: pause.duration)) != nil else { return }
+            pause = min(Self.longestLook, pause * 2)
+            isFirst = false
+            job = (try? await client.job(job.id.description)) ?? job
         }
     }
 
@@ -60,10 +73,14 @@ struct JobFollowing: Sendable {
         let form: LogPrinter.Form = session.mode == .json ? .json : job.tasks > 1 ? .prefixed : .raw
         let printer = LogPrinter(console: session.console, form: form)
         let follower = LogFollower(client: client, job: job, streams: streams)
-        if job.tasks == 1 {
-            try await follower.follow(0) { await printer.receive($0) }
-        } else {
-            try await followAll(of: job, follower, printer)
+        do {
+            // Ends with this scope.
+            async let _: Void = sayWhyItWaits(job)
+            if job.tasks == 1 {
+                try await follower.follow(0) { await printer.receive($0) }
+            } else {
+                try await followAll(of: job, follower, printer)
+            }
         }
         await printer.finish()
         return try await end(of: job)

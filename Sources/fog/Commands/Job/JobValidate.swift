@@ -30,6 +30,7 @@ struct JobValidate: SessionCommand {
                 isValid = false
                 continue
             }
+            try NetworkCheck.check(spec, session)
             if session.mode == .table {
                 session.console.print(
                     "\(file): job \(spec.name), \(Human.count(spec.steps.count, "step")), \(Human.count(spec.taskCount, "task"))"

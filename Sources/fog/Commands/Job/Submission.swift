@@ -12,6 +12,7 @@ struct Submission: Sendable {
     /// - Parameter places: real paths of sources that do not lie where their name says.
     func upload(_ spec: JobSpec, folder: String, places: [String: String] = [:]) async throws -> SubmitBody {
         let console = session.console
+        try NetworkCheck.check(spec, session)
         let inputs = try LocalInputs(of: spec)
         let scan = try InputScan(sources: inputs.paths, folder: folder, places: places) { files, bytes in
             console.show { _ in "reading inputs: \(Human.count(files, "file")), \(ByteCount(bytes).brief)" }

@@ -92,6 +92,8 @@ struct NodeShow: SessionCommand {
         sheet.add("state", node.stateCell.text)
         sheet.add("closed", node.closed, .warning)
         sheet.add("allowance", node.allowance.map { "\($0.state.rawValue): \($0.reason)" })
+        sheet.add(
+            "network", node.allowance?.network == true ? "tasks reach the hosts that their jobs name" : nil)
         sheet.add("slots", node.allowance.map { "\($0.slots), \(node.leases) in use" })
         sheet.add("cpu", "\(report.cpu) cores, \(report.architecture)")
         sheet.add("memory", report.memory.brief)

@@ -2,7 +2,9 @@ internal import ArgumentParser
 import Dispatch
 internal import FogCommandLine
 internal import FogCore
+internal import FogJobs
 internal import FogSandbox
+internal import FogWorker
 import Glibc
 internal import Synchronization
 
@@ -23,6 +25,7 @@ struct SandboxRun: SessionCommand {
         examples: [
             "fog sandbox run --profile default --work /tmp/w -- /usr/bin/id",
             "fog sandbox run --profile python --work /tmp/w --memory 256MiB --time 10s -- python3 x.py",
+            "fog sandbox run --profile network-client --allow-host example.org:443 --work /tmp/w -- curl https://example.org",
         ],
         more: """
             Ends with the command's exit code; 128 + n for a signal, 124 for time, 126 not executable, 127 not found, 125 \
@@ -58,6 +61,12 @@ struct SandboxRun: SessionCommand {
     @Option(help: "A variable: NAME=VALUE.")
     var env: [String] = []
 
+    @Option(help: "HOST:PORT that the command may reach, in a profile with a proxy; can be repeated.")
+    var allowHost: [String] = []
+
+    @Option(help: "An address or range (127.0.0.1/32) that it may reach although it is private; can be repeated.")
+    var allowAddress: [String] = []
+
     @Option(help: "From SIGTERM to SIGKILL.")
     var killGrace = "10s"
 
@@ -76,12 +85,14 @@ struct SandboxRun: SessionCommand {
     func run(_ session: Session) async throws {
         let result: SandboxResult
         let streams: Streams
+        let proxy: TaskProxy?
         do {
-            (result, streams) = try await perform(session)
+            (result, streams, proxy) = try await perform(session)
         } catch {
             throw EndedWith(status: .ownError, error: error)
         }
-        if session.mode == .json { session.console.print(Self.document(result, streams)) }
+        if session.mode == .json { session.console.print(Self.document(result, streams, proxy?.tally)) }
+        if let tally = proxy?.tally, !tally.isEmpty { session.console.detail("network: \(tally.words)") }
         for words in result.missing { session.console.detail("not applied: \(words)") }
         for (name, relay) in [("output", streams.output), ("error", streams.errors)] where relay.dropped > 0 {
             session.console.note("fog sandbox: \(relay.dropped) bytes of standard \(name) were not passed on")
@@ -108,7 +119,7 @@ struct SandboxRun: SessionCommand {
         func release() { for relay in [input, output, errors] { relay?.release() } }
     }
 
-    private func perform(_ session: Session) async throws -> (SandboxResult, Streams) {
+    private func perform(_ session: Session) async throws -> (SandboxResult, Streams, TaskProxy?) {
         let profile = try SandboxProfile.load(
             named: profile, from: ProfileFolder.locate(environment: session.environment))
         var options = SandboxHost.Options()
@@ -121,6 +132,8 @@ struct SandboxRun: SessionCommand {
             let slot = try await host.slot(profile: profile, index: 0)
             let streams = try Streams(session, limit: profile.limits.standardOutputBytes)
             var task = try task(session)
+            let proxy = try proxy(session, profile)
+            task.network = proxy
             task.standardInput = streams.input?.taskEnd ?? -1
             task.standardOutput = streams.output.taskEnd
             task.standardError = streams.errors.taskEnd
@@ -132,7 +145,7 @@ struct SandboxRun: SessionCommand {
             await host.shutdown()
             await streams.output.finished()
             await streams.errors.finished()
-            return (result, streams)
+            return (result, streams, proxy)
         } catch {
             await host.shutdown()
             throw error
@@ -152,6 +165,39 @@ struct SandboxRun: SessionCommand {
             resources: resources, killGrace: try TimeSpan(killGrace))
         task.allowUnsafe = allowUnsafe
         return task
+    }
+
+    /// The command's way into the network, as a worker gives it; who runs it here allows it by that.
+    private func proxy(_ session: Session, _ profile: SandboxProfile) throws -> TaskProxy? {
+        guard profile.network == .proxy else {
+            guard allowHost.isEmpty else {
+                throw CommandLineFailure(
+                    "no_network",
+                    "the profile `\(profile.name)` has no network, and --allow-host names a host to reach",
+                    help: "--profile network-client", status: .usage)
+            }
+            return nil
+        }
+        guard allowHost.count <= AllowedHost.maxCount else {
+            throw CommandLineFailure(
+                "too_many", "--allow-host is given \(allowHost.count) times, wanted at most \(AllowedHost.maxCount)",
+                status: .usage)
+        }
+        var options = ProxyHost.Options()
+        options.isAllowed = true
+        options.exempt = session.settings.proxyExempt
+        for text in allowAddress {
+            guard let range = NetworkRange(text) else {
+                throw CommandLineFailure(
+                    "bad_address", "--allow-address reads an address or a range such as 127.0.0.1/32, found `\(text)`",
+                    status: .usage)
+            }
+            options.exempt.append(range)
+        }
+        if let context = try? session.contexts().currentContext {
+            options.coordinator = WorkerConfiguration.CoordinatorPlace(url: context.server)
+        }
+        return ProxyHost(options).proxy(for: try allowHost.map { text throws(JobsFailure) in try AllowedHost(text) })
     }
 
     private func variables() throws -> [String: String] {
@@ -214,7 +260,7 @@ struct SandboxRun: SessionCommand {
         }
     }
 
-    private static func document(_ result: SandboxResult, _ streams: Streams) -> JSON {
+    private static func document(_ result: SandboxResult, _ streams: Streams, _ network: ProxyTally?) -> JSON {
         .object([
             "ending": .string(name(result.ending)), "exit_code": result.exitCode.map { .integer(Int64($0)) },
             "signal": result.signal.map { .integer(Int64($0)) }, "shell_code": .integer(Int64(result.shellCode)),
@@ -224,6 +270,16 @@ struct SandboxRun: SessionCommand {
                 "wall_nanoseconds": .integer(result.usage.wallNanoseconds),
                 "peak_bytes": .integer(result.usage.peakBytes), "source": .string(result.usage.source.rawValue),
             ]),
+            "network": network.map { tally in
+                .object([
+                    "bytes_in": .integer(tally.bytesIn), "bytes_out": .integer(tally.bytesOut),
+                    "connections": .integer(Int64(tally.connections)),
+                    "refusals": .object(
+                        tally.refusals.sorted { $0.key < $1.key }.map {
+                            JSON.Member($0.key, .integer(Int64($0.value)))
+                        }),
+                ])
+            },
             "stdout_dropped_bytes": .integer(streams.output.dropped),
             "stderr_dropped_bytes": .integer(streams.errors.dropped),
             "missing_isolation": .array(result.missing.map(JSON.string)),

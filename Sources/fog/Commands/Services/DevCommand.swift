@@ -56,6 +56,7 @@ struct DevCommand: SessionCommand {
         options.slots = slots ?? max(1, Self.processors / workers)
         options.allowUnsafe = allowUnsafe
         options.volumes = try NamedValues(volume, option: "--volume", wanted: "NAME=PATH").values
+        options.proxyExempt = session.settings.proxyExempt
         let final = options
         let cloud = try await LocalCloud.open(
             final, logger: ServiceRun.logger("fog.dev", log, verbose: common.verbose, quietly: true))

@@ -123,6 +123,8 @@ struct WorkerRun: SessionCommand {
         options.volumes = try NamedValues(volume, option: "--volume", wanted: "NAME=PATH").values
         options.programs = program
         options.allowUnsafe = allowUnsafe
+        options.server = context.server
+        options.proxyExempt = session.settings.proxyExempt
         options.drainGrace = try TimeSpan(drainGrace)
         let carrier = try session.carrier(for: context)
         let lock = try FolderLock(options.folder)

@@ -28,6 +28,8 @@ struct LocalCloud: Sendable {
         var rules = CoordinatorConfiguration()
         var allowUnsafe = false
         var volumes: [String: String] = [:]
+        /// Addresses that tasks may reach although they are private or loopback.
+        var proxyExempt: [NetworkRange] = []
         var identityFile: String
         var environment: [String: String]
     }
@@ -89,7 +91,11 @@ struct LocalCloud: Sendable {
             var worker = WorkerHost.Options(folder: folder, name: name)
             worker.slots = options.slots
             worker.allowUnsafe = options.allowUnsafe
+            worker.server = url
             worker.volumes = options.volumes
+            // Its owner is who submits.
+            worker.allowsNetwork = true
+            worker.proxyExempt = options.proxyExempt
             worker.drainGrace = .seconds(5)
             workers.append(
                 (

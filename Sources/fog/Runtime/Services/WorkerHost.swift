@@ -1,6 +1,7 @@
 internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
+internal import FogJobs
 internal import FogNet
 internal import FogSandbox
 internal import FogWorker
@@ -11,6 +12,8 @@ enum WorkerHost {
     struct Options: Sendable {
         var folder: String
         var name: String
+        /// The coordinator's URL, where no task is led to; "" = not known.
+        var server = ""
         var slots: Int?
         var cpu: Millicores?
         var memory: ByteCount?
@@ -21,6 +24,10 @@ enum WorkerHost {
         var volumes: [String: String] = [:]
         var programs: [String] = []
         var allowUnsafe = false
+        /// Whether tasks may reach the network where no policy speaks of it.
+        var allowsNetwork = false
+        /// Addresses that tasks may reach although they are private or loopback.
+        var proxyExempt: [NetworkRange] = []
         /// What running tasks get to finish when the worker is asked to stop; nil = the worker's own default.
         var drainGrace: TimeSpan?
     }
@@ -43,6 +50,9 @@ enum WorkerHost {
         configuration.volumes = options.volumes
         configuration.programs = options.programs
         configuration.allowUnsafe = options.allowUnsafe
+        configuration.allowsNetwork = options.allowsNetwork
+        configuration.proxyExempt = options.proxyExempt
+        configuration.coordinatorPlace = WorkerConfiguration.CoordinatorPlace(url: options.server)
         configuration.software = FogVersion.current
         if let grace = options.drainGrace { configuration.drainGrace = grace }
         let client = FogClient(carrier: carrier, key: key, coordinator: coordinator)

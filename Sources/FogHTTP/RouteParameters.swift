@@ -1,62 +1,20 @@
 internal import FogAPI
-internal import FogNet
-
-/// Which route a path is: segments, of which some are names of parameters.
-struct RoutePattern: Sendable {
-    private enum Segment: Sendable {
-        case literal(Substring)
-        case parameter(String)
-    }
-
-    let method: String
-    let text: String
-    /// What stands of the route in the API's description.
-    var operation: Operation? { Operation.of(self) }
-    private let segments: [Segment]
-
-    /// `GET /v1/jobs/{job}/tasks`
-    init(_ text: String) {
-        let parts = text.split(separator: " ")
-        precondition(parts.count == 2, "a route reads `GET /v1/jobs/{job}`")
-        method = String(parts[0])
-        self.text = String(parts[1])
-        segments = parts[1].split(separator: "/").map {
-            $0.hasPrefix("{") ? .parameter(String($0.dropFirst().dropLast())) : .literal($0)
-        }
-    }
-
-    var parameterCount: Int { segments.count { if case .parameter = $0 { true } else { false } } }
-
-    /// The parameters, percent-decoded; nil when the path is another's.
-    func match(_ path: [Substring]) -> [String: String]? {
-        guard path.count == segments.count else { return nil }
-        var parameters: [String: String] = [:]
-        for (segment, part) in zip(segments, path) {
-            switch segment {
-            case .literal(let text): if text != part { return nil }
-            case .parameter(let name):
-                guard let value = percentDecoded(part), !value.isEmpty else { return nil }
-                parameters[name] = value
-            }
-        }
-        return parameters
-    }
-}
 
 /// The parameters of a matched path and its query.
 struct RouteParameters: Sendable {
     private let path: [String: String]
     private let query: [String: String]
 
-    /// - Parameter operation: says which parameters the query may have; nil = none.
-    /// - Throws: 400 `bad_query` for a name that the operation does not know, one that stands twice, and a value that it
-    ///   does not take: there is nothing that one side says and the other passes over.
-    init(path: [String: String], query text: String, of operation: Operation?) throws(Problem) {
+    /// - Parameter known: the parameters that the query may have.
+    /// - Throws: 400 `bad_query` for a name that is not known, one that stands twice, and a value that is not taken:
+    ///   there is nothing that one side says and the other passes over.
+    init(path: [String: String], query text: String, known: [QueryParameter]) throws(Problem) {
         self.path = path
-        let known = operation?.query ?? []
         var query: [String: String] = [:]
-        for item in text.split(separator: "&") {
-            let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        // Bytes: a mark behind a separator makes a letter of both, which is no separator any more.
+        for item in text.utf8.split(separator: UInt8(ascii: "&")) {
+            let pair = item.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+                .map { Substring($0) }
             guard let name = percentDecoded(pair[0]), let value = percentDecoded(pair.count == 2 ? pair[1] : "") else {
                 throw Problem(400, "bad_query", "the query is not percent-encoded UTF-8")
             }
@@ -121,10 +79,20 @@ func percentDecoded(_ text: Substring) -> String? {
             bytes.append(byte)
             continue
         }
-        guard let high = rest.popFirst(), let low = rest.popFirst(),
-            let value = UInt8(String(decoding: [high, low], as: UTF8.self), radix: 16)
-        else { return nil }
-        bytes.append(value)
+        // Digits alone: a number's reader would take a sign.
+        guard let high = rest.popFirst().flatMap(hexDigit), let low = rest.popFirst().flatMap(hexDigit) else {
+            return nil
+        }
+        bytes.append(high << 4 | low)
     }
     return String(validating: bytes, as: UTF8.self)
+}
+
+private func hexDigit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case 0x30...0x39: byte - 0x30
+    case 0x41...0x46: byte - 0x41 + 10
+    case 0x61...0x66: byte - 0x61 + 10
+    default: nil
+    }
 }
