@@ -12,7 +12,7 @@ extension EndToEnd {
                 workers: 4, slots: 1, owners: true,
                 policy: "{base: dedicated, battery: any, evict_after: 1s, heat: {full: 2, throttled: 1, frozen: 0}}")
             // One machine at a time is lent, so that the test knows where the task is.
-            for number in 1..<4 { try await pool.expect(["worker", "pause"], onWorker: number) }
+            for number in 1..<4 { try await pool.expect(["worker", "pause"], ofWorkerThatComes: number) }
             let manifest = try String(contentsOfFile: "\(Places.jobs)/collatz/collatz.yaml", encoding: .utf8)
             for name in ["collatz.py"] {
                 let text = try String(contentsOfFile: "\(Places.jobs)/collatz/\(name)", encoding: .utf8)

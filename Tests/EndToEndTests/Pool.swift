@@ -84,6 +84,16 @@ final class Pool {
         return end
     }
 
+    /// A command that only a running worker answers, once it is up.
+    func expect(_ arguments: [String], ofWorkerThatComes number: Int) async throws {
+        // The bound only keeps a broken test from hanging.
+        for _ in 0..<600 {
+            if try await Cloud.fog(arguments, home: home(number)).status == 0 { return }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        try await expect(arguments, onWorker: number)
+    }
+
     @discardableResult
     func expect(_ arguments: [String]) async throws -> Child.End {
         let end = try await Cloud.fog(arguments, home: home)
