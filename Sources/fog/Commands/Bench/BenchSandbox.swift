@@ -3,6 +3,7 @@ internal import FogCommandLine
 internal import FogCore
 internal import FogSandbox
 import Foundation
+internal import Synchronization
 
 /// `fog bench sandbox`: what isolation costs, and whether it leaves anything behind.
 struct BenchSandbox: SessionCommand {
@@ -103,8 +104,14 @@ struct BenchSandbox: SessionCommand {
                 let watch = Stopwatch()
                 // Each iteration waits for its own processes; the class keeps nothing that changes between launches.
                 nonisolated(unsafe) let shared = wrap
+                let failed = Atomic(0)
                 DispatchQueue.concurrentPerform(iterations: slots) { _ in
-                    for _ in 0..<each { try? shared.launch() }
+                    for _ in 0..<each where (try? shared.launch()) == nil { failed.add(1, ordering: .relaxed) }
+                }
+                // What failed was quick, and is no launch.
+                guard failed.load(ordering: .relaxed) == 0 else {
+                    throw CommandLineFailure(
+                        "bench_failed", "\(failed.load(ordering: .relaxed)) launches of bubblewrap failed")
                 }
                 wraps.append(Double(each * slots) / watch.seconds)
             }

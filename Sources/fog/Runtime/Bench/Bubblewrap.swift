@@ -27,7 +27,8 @@ final class Bubblewrap {
         let asked = ResourceRequest()
         // One launch after another, or one a core at once, in this one group.
         let cores = Int64(CurrentMachine.processors)
-        try group.apply(.init(memory: asked.memory.bytes * cores, millicores: 1000 * cores, pids: 64 * cores))
+        // Its inits are orphans, and count until the machine's own init has reaped them.
+        try group.apply(.init(memory: asked.memory.bytes * cores, millicores: 1000 * cores, pids: 32_768))
     }
 
     func close() {
