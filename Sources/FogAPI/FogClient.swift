@@ -110,6 +110,15 @@ package struct FogClient: Sendable {
         try await call("GET", "/v1/jobs/\(id)/explain")
     }
 
+    package func decisions(of id: JobID) async throws -> DecisionListBody {
+        try await call("GET", "/v1/jobs/\(id)/decisions")
+    }
+
+    /// - Parameter node: id, unique prefix or name.
+    package func whyNot(_ id: JobID, node: String) async throws -> WhyNotBody {
+        try await call("GET", "/v1/jobs/\(id)/nodes/\(Query.escaped(node))")
+    }
+
     package func cancel(_ id: JobID, reason: String) async throws -> JobBody {
         try await call("POST", "/v1/jobs/\(id)/cancel", ReasonBody(reason: reason), idempotencyKey: Self.newKey())
     }

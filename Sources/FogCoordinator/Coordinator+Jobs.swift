@@ -285,17 +285,22 @@ extension Coordinator {
         /// Reasons that no node could change: held, blocked, backing off, its own limits.
         package var reasons: [String]
         package var steps: [Explanation]
+        /// The last on each step.
+        package var decisions: [PlacementDecision]
     }
 
     /// By id. A machine that is gone for good is no reason for anything.
-    private var standingNodes: [ActiveNode] {
+    var standingNodes: [ActiveNode] {
         core.nodes.values.filter { $0.row.standing != .revoked }.sorted { $0.row.id < $1.row.id }
     }
 
     package func explain(_ id: JobID, for principal: Principal) async throws -> JobExplanation {
         let record = try await job(id, for: principal)
+        let decisions = try await lastDecisions(of: id)
         guard let active = core.jobs[id] else {
-            return JobExplanation(record: record, reasons: ["every task is final: \(record.state.rawValue)"], steps: [])
+            return JobExplanation(
+                record: record, reasons: ["every task is final: \(record.state.rawValue)"], steps: [],
+                decisions: decisions)
         }
         let now = now
         var reasons: [String] = []
@@ -323,7 +328,7 @@ extension Coordinator {
                 steps.append(Explanation.of(core.shape(of: active, step: index, at: now), nodes: nodes, now: now.wall))
             }
         }
-        return JobExplanation(record: record, reasons: reasons, steps: steps)
+        return JobExplanation(record: record, reasons: reasons, steps: steps, decisions: decisions)
     }
 }
 

@@ -1,6 +1,8 @@
+internal import Dispatch
 package import FogCore
 internal import FogJobs
 internal import FogLedger
+internal import FogPlacement
 package import FogStore
 package import Logging
 internal import ServiceLifecycle
@@ -45,6 +47,8 @@ package actor Coordinator: Service {
     /// No placement round before this time.
     private var nextRound = ContinuousClock.now
     private var isRoundScheduled = false
+    private var isSearching = false
+    private let searches = DispatchQueue(label: "fog.placement")
     /// Readers of events that wait for the next one.
     private var eventWaiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var eventWaiterCount: UInt64 = 0
@@ -242,11 +246,41 @@ package actor Coordinator: Service {
     /// A round takes the longer the more machines there are; it is held so seldom that placement never takes more than
     /// a fifth of the coordinator's time. What comes in between is placed together.
     func dispatch(at now: Moment) {
-        guard core.placementWanted else { return }
+        guard core.placementWanted, !isSearching else { return }
         let start = ContinuousClock.now
         guard start >= nextRound else { return scheduleRound() }
         defer { nextRound = .now + (.now - start) * 4 }
-        for id in core.place(at: now, clock: clock) {
+        switch core.placementQuestion(at: now) {
+        case .nothing: return
+        case .plans(let nodes): grant(to: nodes, at: now)
+        case .problem(let problem) where Placement.needsSearch(problem): search(problem)
+        case .problem(let problem):
+            grant(to: core.adopt(Placement.place(problem, clock: clock), of: problem, at: now), at: now)
+        }
+    }
+
+    /// A search may take all of its budget: it runs beside the coordinator, which goes on answering, and what came of it
+    /// is taken over as advice on a state that may have moved on.
+    private func search(_ problem: PlacementProblem) {
+        isSearching = true
+        let clock = clock
+        searches.async {
+            let outcome = Placement.place(problem, clock: clock)
+            // Ends with one turn of the coordinator.
+            Task { await self.finish(outcome, of: problem) }
+        }
+    }
+
+    private func finish(_ outcome: PlacementOutcome, of problem: PlacementProblem) {
+        isSearching = false
+        let now = now
+        grant(to: core.adopt(outcome, of: problem, at: now), at: now)
+        dispatch(at: now)
+        startFlush()
+    }
+
+    private func grant(to nodes: [NodeID], at now: Moment) {
+        for id in nodes {
             guard let poller = pollers[id] else { continue }
             let leases = core.grant(to: id, at: now)
             guard !leases.isEmpty else { continue }

@@ -1,4 +1,5 @@
 package import FogCore
+package import FogPlacement
 
 /// What an operator may set; every bound has its default here.
 package struct CoordinatorConfiguration: Sendable, Hashable {
@@ -54,7 +55,13 @@ package struct CoordinatorConfiguration: Sendable, Hashable {
     /// Trust of a node before there is any history.
     package var initialTrust = 0.5
     /// The strategy for jobs that wish none.
-    package var strategy = "least-loaded"
+    package var strategy = "nsga2"
+    /// How much latency, balance, trust, cost and price count for jobs that do not say; nil = by their service class.
+    package var placementWeights: ObjectiveWeights?
+    /// The longest a search of placement may take. Default 200 ms.
+    package var placementBudget: TimeSpan = .milliseconds(200)
+    /// Threads of a search of placement. Default 1.
+    package var placementThreads = 1
     /// All nodes count as verified by themselves (`fog dev` and single-organisation pools).
     package var trustAllNodes = false
     /// History of a job is kept this long after its end. Default 7 d.

@@ -13,6 +13,8 @@ extension Routes {
         "GET /v1/jobs/{job}/attempts": .seeJobs,
         "GET /v1/jobs/{job}/events": .seeJobs,
         "GET /v1/jobs/{job}/explain": .seeJobs,
+        "GET /v1/jobs/{job}/decisions": .seeJobs,
+        "GET /v1/jobs/{job}/nodes/{node}": .seeJobs,
         "GET /v1/jobs/{job}/logs": .readJobs,
         "POST /v1/jobs/{job}/cancel": .changeJobs,
         "POST /v1/jobs/{job}/hold": .changeJobs,

@@ -125,7 +125,8 @@ extension Routes {
                 return try .json(
                     JobExplanationBody(
                         job: JobBody(explanation.record), reasons: explanation.reasons,
-                        steps: explanation.steps.map(ExplanationBody.init)))
+                        steps: explanation.steps.map(ExplanationBody.init),
+                        decisions: explanation.decisions.map(DecisionBody.init)))
             }
         ),
         (

@@ -31,7 +31,8 @@ package struct Routes: CarrierEndpoint {
     ].map(RoutePattern.init)
 
     static let routes: [(pattern: RoutePattern, handler: Handler)] =
-        (jobRoutes + contentRoutes + workerRoutes + linkRoutes + otherRoutes + enrolmentRoutes + usageRoutes
+        (jobRoutes + placementRoutes + contentRoutes + workerRoutes + linkRoutes + otherRoutes + enrolmentRoutes
+        + usageRoutes
         + operatorRoutes).map { (RoutePattern($0.0), $0.1) }
 
     /// All of them; a path that is written out comes before one with parameters that it would fit as well, and answers

@@ -25,8 +25,10 @@ extension PlacementTick {
                     of: problem.shapes[shape], pool, barring: pending.bars, shapeReasons: pending.cause.reasons,
                     now: problem.now))
         }
-        return PlacementOutcome(
+        var outcome = PlacementOutcome(
             assignments: assignments, unplaced: unplaced, explanations: explanations, memory: memory, elapsed: .zero)
+        outcome.decisions = decisions(&classes)
+        return outcome
     }
 
     /// Neighbours with the same story become one.

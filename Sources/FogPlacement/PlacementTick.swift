@@ -25,19 +25,24 @@ struct PlacementTick {
         case inTurn(NodeOrder)
         case shuffled(NodeOrder)
         case level(LoadHeap)
+        case spread(Spread)
     }
 
     let problem: PlacementProblem
-    private(set) var pool: NodePool
-    private(set) var classes: ShapeClasses
+    var pool: NodePool
+    var classes: ShapeClasses
     private var lanes: [Lane]
-    private let demands: [Amounts]
+    let demands: [Amounts]
     private var parallelLeft: [Int]
     /// The node that comes next in turn.
     private var turn: Int
     private var lastInTurn: NodeID?
     private(set) var assignments: [Assignment] = []
     private(set) var pending: [Pending] = []
+    /// Where the searches of this tick put what they placed.
+    var starts: [ShapeID: [NodeID]] = [:]
+    /// Decisions that are written down, by shape, as far as they are known before anything is given out.
+    var drafts: [Int: DecisionDraft] = [:]
 
     init(_ problem: PlacementProblem) {
         self.problem = problem
@@ -51,10 +56,17 @@ struct PlacementTick {
         if let last = lastInTurn { turn = pool.nodes.firstIndex { last < $0.id } ?? 0 }
     }
 
-    /// Ranges that follow each other and are alike are given out together.
-    mutating func placeAll() {
+    /// Ranges that follow each other and are alike are given out together; small ones of several steps are searched
+    /// together.
+    /// - Parameter ends: asked by searches, whether their time is over.
+    mutating func placeAll(_ ends: @Sendable () -> Bool) {
         var index = 0
         while index < problem.waiting.count {
+            if let window = window(from: index) {
+                placeTogether(window, ends)
+                index = window.end
+                continue
+            }
             let first = problem.waiting[index]
             precondition(problem.shapes.indices.contains(first.shape), "a waiting range names a shape of the problem")
             var end = index + 1
@@ -74,16 +86,16 @@ struct PlacementTick {
         max(1, min(range.missingCopies ?? problem.shapes[range.shape].replicas, TaskShape.maxReplicas))
     }
 
-    private func isReplicated(_ range: WaitingRange) -> Bool {
+    func isReplicated(_ range: WaitingRange) -> Bool {
         copies(range) > 1 || problem.shapes[range.shape].replicas > 1
     }
 
     /// How many of the tasks `max_parallel` lets start. A task with a copy out has started already.
-    private func startable(_ count: Int, _ range: WaitingRange) -> Int {
+    func startable(_ count: Int, _ range: WaitingRange) -> Int {
         range.avoiding.copiesHeldBy.isEmpty ? min(count, parallelLeft[range.shape]) : count
     }
 
-    private mutating func started(_ count: Int, _ range: WaitingRange) {
+    mutating func started(_ count: Int, _ range: WaitingRange) {
         if range.avoiding.copiesHeldBy.isEmpty { parallelLeft[range.shape] -= count }
     }
 
@@ -92,14 +104,20 @@ struct PlacementTick {
         let bars = pool.bars(range.avoiding)
         let wanted = tasks.count
         let allowed = startable(wanted, range)
-        var placed = 0
-        for grant in allocate(range.shape, allowed, bars) {
-            placed += grant.count
-            for part in tasks.take(grant.count) { assign(range.shape, part, grant.node) }
-        }
-        started(placed, range)
-        for part in tasks.take(allowed - placed) { postpone(range.shape, part, 1, bars, .nodes) }
+        started(give(range.shape, RangeQueue(tasks.take(allowed)), bars), range)
         for part in tasks.take(wanted - allowed) { postpone(range.shape, part, 1, bars, .maxParallel) }
+    }
+
+    /// One copy of each task, as far as nodes have room; the others are postponed. Returns how many got a node.
+    mutating func give(_ shape: Int, _ tasks: RangeQueue, _ bars: Bars) -> Int {
+        var tasks = tasks
+        var placed = 0
+        for grant in allocate(shape, tasks.count, bars) {
+            placed += grant.count
+            for part in tasks.take(grant.count) { assign(shape, part, grant.node) }
+        }
+        for part in tasks.take(tasks.count) { postpone(shape, part, 1, bars, .nodes) }
+        return placed
     }
 
     /// Copies go out in layers: each layer gives every task that still lacks one a node of another owner.
@@ -157,26 +175,26 @@ struct PlacementTick {
         return placed
     }
 
-    private mutating func assign(_ shape: Int, _ tasks: Range<UInt32>, _ node: Int) {
+    mutating func assign(_ shape: Int, _ tasks: Range<UInt32>, _ node: Int) {
         let record = pool.nodes[node]
         let price = PriceBound.compute(demand: problem.shapes[shape].demand, ask: record.asks)
         assignments.append(Assignment(shape: shape, tasks: tasks, node: record.id, boundPrice: price))
     }
 
-    private mutating func postpone(
+    mutating func postpone(
         _ shape: Int, _ tasks: Range<UInt32>, _ copies: Int, _ bars: Bars, _ cause: Pending.Cause
     ) {
         pending.append(Pending(shape: shape, tasks: tasks, missingCopies: copies, bars: bars, cause: cause))
     }
 
-    var memory: PlacementMemory { PlacementMemory(lastInTurn: lastInTurn) }
+    var memory: PlacementMemory { PlacementMemory(lastInTurn: lastInTurn, starts: starts) }
 
     // MARK: - Strategies
 
     private mutating func allocate(_ index: Int, _ count: Int, _ bars: Bars) -> [Grant] {
         guard count > 0 else { return [] }
         let shape = problem.shapes[index], demand = demands[index]
-        if case .none = lanes[index] { lanes[index] = makeLane(index) }
+        if case .none = lanes[index] { lanes[index] = makeLane(index, count) }
         func admits(_ node: Int, _ pool: NodePool) -> Bool { bars.admit(node, in: pool, for: shape) }
         // Each lane leaves its place while it changes: held twice, its arrays would be copied for every range.
         switch lanes[index] {
@@ -193,6 +211,10 @@ struct PlacementTick {
             lanes[index] = .none
             defer { lanes[index] = .inTurn(order) }
             return takeTurns(count, demand, &order, admits: admits)
+        case .spread(var spread):
+            lanes[index] = .none
+            defer { lanes[index] = .spread(spread) }
+            return spread.give(count, demand, &pool, admits: admits)
         case .level(var heap):
             lanes[index] = .none
             defer { lanes[index] = .level(heap) }
@@ -213,10 +235,22 @@ struct PlacementTick {
         return grants
     }
 
-    private mutating func makeLane(_ index: Int) -> Lane {
-        let shape = problem.shapes[index], demand = demands[index]
-        // What is full now stays full: it need not even be sorted.
-        let nodes = classes.candidates(for: shape, pool).filter { pool.fit(Int($0), demand) > 0 }
+    /// Candidates of the shape with room. What is full now stays full: it need not even be sorted.
+    mutating func open(_ index: Int) -> [Int32] {
+        classes.candidates(for: problem.shapes[index], pool).filter { pool.fit(Int($0), demands[index]) > 0 }
+    }
+
+    private mutating func makeLane(_ index: Int, _ count: Int) -> Lane {
+        let shape = problem.shapes[index], demand = demands[index], nodes = open(index)
+        let isRecorded = problem.recorded.contains(index) && drafts[index] == nil
+        if shape.strategy == .nsga2 || shape.strategy == .loadBalance {
+            let valuation = Valuation(shape, demand, on: nodes, pool), measure = Measure(shape.wish, valuation)
+            if isRecorded {
+                drafts[index] = DecisionDraft(spreading: count, shape, demand, valuation, measure, pool)
+            }
+            return .spread(Spread(valuation, measure, pool))
+        }
+        if isRecorded { drafts[index] = DecisionDraft(directly: shape, demand, on: nodes, pool) }
         switch shape.strategy {
         case .roundRobin: return .inTurn(NodeOrder(nodes))
         case .leastLoaded: return .level(LoadHeap(nodes, demand, pool))
@@ -224,7 +258,7 @@ struct PlacementTick {
             // By the shape's id, so that another shape's coming or going does not change the draw.
             var generator = SeededGenerator(seed: problem.seed ^ shape.id.job.low &+ UInt64(shape.id.step.utf8.count))
             return .shuffled(NodeOrder(nodes.shuffled(using: &generator)))
-        case .latencyFirst, .costOptimize, .trustFirst, .affinity, .proximity:
+        case .nsga2, .loadBalance, .latencyFirst, .costOptimize, .trustFirst, .affinity, .proximity, .privacyAware:
             return .pack(NodeOrder(Ranking.ordered(nodes, for: shape, pool)))
         }
     }

@@ -52,6 +52,8 @@ package protocol Store: Sendable {
         -> [AttemptRecord]
     /// In order of sequence.
     func events(after sequence: UInt64, job: JobID?, limit: Int) async throws(StoreFailure) -> [EventRecord]
+    /// How tasks of a job were placed, newest first; of each step the last ``StoredDecision/keptPerStep``.
+    func decisions(of job: JobID) async throws(StoreFailure) -> [StoredDecision]
 
     // MARK: Content
 
@@ -235,6 +237,8 @@ package struct Change: Sendable {
     package var latePayments: [AttemptID: Credits] = [:]
     package var nodes: [NodeID: NodeRow] = [:]
     package var events: [EventRecord] = []
+    /// One of the same step and time replaces the other.
+    package var decisions: [StoredDecision] = []
     package var blobs: [BlobRecord] = []
     package var blobUses: [BlobUse] = []
     /// Uses that end; those that are not there are no failure.

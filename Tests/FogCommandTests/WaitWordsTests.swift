@@ -28,7 +28,7 @@ struct WaitWordsTests {
                     step: "", headline: $0, advice: "", fitting: fitting, nodeCount: 1, reasons: [], nodes: [])
             ]
         }
-        return JobExplanationBody(job: job, reasons: reasons, steps: steps ?? [])
+        return JobExplanationBody(job: job, reasons: reasons, steps: steps ?? [], decisions: [])
     }
 
     /// What is said of one look after another.

@@ -40,6 +40,8 @@ struct CapabilityRow: Sendable {
         CapabilityRow("GET /v1/jobs/{job}/attempts", all, everyones: watchers, .job),
         CapabilityRow("GET /v1/jobs/{job}/events", all, everyones: watchers, .job),
         CapabilityRow("GET /v1/jobs/{job}/explain", all, everyones: watchers, .job),
+        CapabilityRow("GET /v1/jobs/{job}/decisions", all, everyones: watchers, .job),
+        CapabilityRow("GET /v1/jobs/{job}/nodes/{node}", all, everyones: watchers, .job, absent: 404),
         CapabilityRow("GET /v1/jobs/{job}/logs", all, everyones: [.admin], .job),
         CapabilityRow("POST /v1/jobs/{job}/cancel", submitters, everyones: [.admin], .job),
         CapabilityRow("POST /v1/jobs/{job}/hold", submitters, everyones: [.admin], .job),

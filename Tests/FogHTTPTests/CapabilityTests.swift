@@ -184,6 +184,7 @@ struct Stage: Sendable {
         case .job, .endedJob:
             guard needed else { break }
             things.job = try await pool.submit(as: submitter)
+            things.node = adasNode
             guard object == .endedJob else { break }
             let reason = try Wire.encode(ReasonBody(reason: "a test"))
             _ = try await pool.ask("POST", "/v1/jobs/\(things.job)/cancel", as: submitter, body: reason)

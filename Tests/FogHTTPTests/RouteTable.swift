@@ -54,6 +54,7 @@ enum RouteTable {
         "GET /v1/jobs/{job}": [.admin, .auditor], "GET /v1/jobs/{job}/document": [.admin],
         "GET /v1/jobs/{job}/tasks": [.admin, .auditor], "GET /v1/jobs/{job}/attempts": [.admin, .auditor],
         "GET /v1/jobs/{job}/events": [.admin, .auditor], "GET /v1/jobs/{job}/explain": [.admin, .auditor],
+        "GET /v1/jobs/{job}/decisions": [.admin, .auditor], "GET /v1/jobs/{job}/nodes/{node}": [.admin, .auditor],
         "GET /v1/jobs/{job}/logs": [.admin], "GET /v1/events": [.admin, .auditor],
         "POST /v1/jobs/{job}/cancel": [.admin], "POST /v1/jobs/{job}/hold": [.admin],
         "POST /v1/jobs/{job}/release": [.admin], "POST /v1/jobs/{job}/fund": [.admin],

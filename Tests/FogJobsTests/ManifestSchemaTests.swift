@@ -18,7 +18,7 @@ struct ManifestSchemaTests {
         "retry.max_memory": "2GiB", "timeout.queue": "1h", "timeout.total": "1h", "checkpoint.every": "1h",
         "checkpoint.max_size": "2GiB", "checkpoint.exit_code": 2, "placement.strategy": "random",
         "placement.region": "eu", "placement.max_latency": "1s", "placement.max_price": 1, "placement.min_trust": 0.5,
-        "placement.exclude": ["n"],
+        "placement.exclude": ["n"], "placement.weights": .object(["price": 1]),
     ]
 
     /// A manifest in which the key stands, and the same without it.

@@ -193,7 +193,6 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake("run: a\narray: 0-1\nimage: \"{index}.tar\"", "bad_value", "image", 3, 8),
         Mistake("run: a\nimage: \"blob:12\"", "bad_path", "image", 2, 8),
         Mistake("run: a\nverify: 9", "out_of_range", "verify", 2, 9),
-        Mistake("run: a\nplacement: {strategy: nsga2}", "not_supported_yet", "placement.strategy", 2, 23),
     ]
 
     static let network: [Mistake] = [

@@ -86,7 +86,7 @@ func leastLoadedLevels(_ seed: UInt64) {
 func leastLoadedAmongOthers(_ seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     let nodes = (1...5).map { makeNode($0, cores: .random(in: 1...16, using: &generator), slots: 10) }
-    let shapes = [makeShape(), makeShape { $0.demand.cpu = .cores(3) }]
+    let shapes = [makeShape(.leastLoaded), makeShape(.leastLoaded) { $0.demand.cpu = .cores(3) }]
     let queue = (0..<40).map { _ in Int.random(in: 0...1, using: &generator) }
     var pool = NodePool(nodes, for: [])
     var expected: [[Int]] = []

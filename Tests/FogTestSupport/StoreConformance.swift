@@ -14,7 +14,7 @@ package struct StoreConformance: Sendable, CustomTestStringConvertible {
     }
 
     package static var all: [StoreConformance] {
-        parts + enrolment + preconditions + guards + queries + economy + housekeeping
+        parts + enrolment + preconditions + guards + queries + decisions + economy + housekeeping
     }
 
     // MARK: - Parts

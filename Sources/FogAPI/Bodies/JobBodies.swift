@@ -328,11 +328,14 @@ package struct JobExplanationBody: Hashable, Sendable, Codable {
     package var job: JobBody
     package var reasons: [String]
     package var steps: [ExplanationBody]
+    /// The last decision on each step.
+    package var decisions: [DecisionBody]
 
-    package init(job: JobBody, reasons: [String], steps: [ExplanationBody]) {
+    package init(job: JobBody, reasons: [String], steps: [ExplanationBody], decisions: [DecisionBody]) {
         self.job = job
         self.reasons = reasons
         self.steps = steps
+        self.decisions = decisions
     }
 }
 

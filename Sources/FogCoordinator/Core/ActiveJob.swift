@@ -60,6 +60,8 @@ package struct ActiveStep: Sendable {
     package var backoff: [UInt32: Timestamp] = [:]
     /// Leases that are live now.
     package var out = 0
+    /// Exponential moving average of how long its tasks that succeeded took.
+    package var meanTask: TimeSpan?
     /// What succeeded tasks left, kept only while a later step needs it: element index -> files.
     package var results: [UInt32: [OutputFile]] = [:]
     package var isNeeded = false

@@ -36,6 +36,9 @@ package struct CoordinatorCore: Sendable {
     package var eventSequence: UInt64
     /// Whether work or capacity appeared since the last placement round.
     package var placementWanted = true
+    /// Decisions whose first grant is not made yet, and when one of the step was written last, by the boot clock.
+    var openDecisions: [ShapeKey: PlacementDecision] = [:]
+    var decidedAt: [ShapeKey: TimeSpan] = [:]
     /// Attempts whose grant is in the change that is being made: the store has not seen them.
     var fresh: Set<AttemptID> = []
     /// Nodes for which there are orders since the last commit.
@@ -106,7 +109,12 @@ package struct CoordinatorCore: Sendable {
     ) -> Result? {
         guard var job = jobs.removeValue(forKey: id) else { return nil }
         let result = body(&self, &job)
-        if job.record.progress.settled { traces[id] = nil } else { jobs[id] = job }
+        if job.record.progress.settled {
+            traces[id] = nil
+            forgetDecisions(of: id, steps: job.steps.count)
+        } else {
+            jobs[id] = job
+        }
         return result
     }
 

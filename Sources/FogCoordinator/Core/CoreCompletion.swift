@@ -73,7 +73,7 @@ extension CoordinatorCore {
         change.evidence.append(evidence)
         if outcome == .success, isVerified(attempt.record, of: task, in: job) {
             keepContent(verified, of: job, at: now)
-            learn(receipt.usage, of: attempt.record.node, at: now)
+            learn(receipt.usage, of: attempt.record.node, step: &job.steps[task.step], success: true)
             hold(attempt, of: &job, at: now)
             completions += 1
             return CompletionVerdict(attempt: id, verdict: .accepted)
@@ -81,7 +81,8 @@ extension CoordinatorCore {
         let amount = payment(for: outcome, usage: receipt.usage, attempt: attempt, of: task, in: job, at: now)
         let late = latePayments(after: attempt.record, outcome: outcome, paying: amount, of: &job)
         keepContent(verified, of: job, at: now)
-        learn(receipt.usage, of: attempt.record.node, at: now)
+        learn(
+            receipt.usage, of: attempt.record.node, step: &job.steps[task.step], success: outcome == .success)
         end(
             &attempt, of: &job, as: outcome, detail: verified.report.detail, paying: amount,
             evidence: evidence.digest, late: late, at: now)
@@ -173,10 +174,16 @@ extension CoordinatorCore {
         }
     }
 
-    private mutating func learn(_ usage: Usage, of node: NodeID, at now: Moment) {
+    private mutating func learn(_ usage: Usage, of node: NodeID, step: inout ActiveStep, success: Bool) {
         let took = TimeSpan(milliseconds: usage.wallNanoseconds / 1_000_000)
-        let before = nodes[node]?.meanTask ?? took
-        nodes[node]?.meanTask = TimeSpan(milliseconds: (before.milliseconds * 7 + took.milliseconds) / 8)
+        let mean = Self.mean(nodes[node]?.meanTask, with: took)
+        nodes[node]?.meanTask = mean
+        if success { step.meanTask = Self.mean(step.meanTask, with: took) }
+    }
+
+    /// Exponential moving average, the newest an eighth.
+    static func mean(_ before: TimeSpan?, with took: TimeSpan) -> TimeSpan {
+        TimeSpan(milliseconds: ((before ?? took).milliseconds * 7 + took.milliseconds) / 8)
     }
 
     /// Keeps the list of a checkpoint's files as a blob that the task names, so that it outlives the coordinator.

@@ -56,6 +56,7 @@ extension CoordinatorCore {
         if !leases.isEmpty {
             if job.record.progress.firstGrantAt == nil { job.record.progress.firstGrantAt = now.wall }
             saveProgress(of: job)
+            writeDecision(ShapeKey(job: planned.job, step: planned.step))
         }
         return leases
     }

@@ -8,20 +8,47 @@ extension CoordinatorCore {
     ///
     /// Returns the nodes that have something to grant now.
     package mutating func place(at now: Moment, clock: any FogClock) -> [NodeID] {
-        guard placementWanted else { return [] }
+        switch placementQuestion(at: now) {
+        case .nothing: return []
+        case .plans(let nodes): return nodes
+        case .problem(let problem): return adopt(Placement.place(problem, clock: clock), of: problem, at: now)
+        }
+    }
+
+    /// What a round of placement has to do.
+    package enum PlacementQuestion: Sendable {
+        case nothing
+        /// Nothing to solve; nodes may have plans from before.
+        case plans([NodeID])
+        case problem(PlacementProblem)
+    }
+
+    /// Starts a round. A problem's answer is given to ``adopt(_:of:at:)``; no other round may start before.
+    package mutating func placementQuestion(at now: Moment) -> PlacementQuestion {
+        guard placementWanted else { return .nothing }
         placementWanted = false
         weighOwners(at: now)
         agePlans()
-        if case .reserve = disk { return [] }
-        guard jobs.values.contains(where: { $0.mayStart && $0.record.progress.counts[.ready] > 0 }) else { return [] }
+        if case .reserve = disk { return .nothing }
+        guard jobs.values.contains(where: { $0.mayStart && $0.record.progress.counts[.ready] > 0 }) else {
+            return .nothing
+        }
         let problem = placementProblem(at: now)
         guard !problem.waiting.isEmpty, problem.nodes.contains(where: { $0.free.slots > 0 }) else {
-            return nodesWithPlans()
+            return .plans(nodesWithPlans())
         }
-        let outcome = Placement.place(problem, clock: clock)
+        return .problem(problem)
+    }
+
+    /// Takes an answer over as plans. What has changed since the problem was made does not matter: plans are advice, and
+    /// the grant looks again.
+    ///
+    /// Returns the nodes that have something to grant now.
+    package mutating func adopt(_ outcome: PlacementOutcome, of problem: PlacementProblem, at now: Moment) -> [NodeID] {
         placementMemory = outcome.memory
         setAside(after: outcome, of: problem)
         for assignment in outcome.assignments { plan(assignment, in: problem) }
+        for decision in outcome.decisions { keep(decision, at: now) }
         return nodesWithPlans()
     }
 
@@ -75,10 +102,9 @@ extension CoordinatorCore {
         guard let job = jobs[shape.job], let step = job.spec.steps.firstIndex(where: { $0.name == shape.step }) else {
             return
         }
-        let progress = job.record.progress.steps[step]
-        let firstUntouched = progress.base + progress.cursor
         plannedNodes.insert(assignment.node)
-        if assignment.tasks.lowerBound >= firstUntouched {
+        // Tasks that were granted before stand alone, and have a row.
+        if assignment.tasks.count > 1 || job.tasks[assignment.tasks.lowerBound] == nil {
             nodes[assignment.node]?.plan.append(
                 PlannedGrant(job: shape.job, step: step, count: assignment.tasks.count, again: nil))
         } else {
@@ -121,9 +147,12 @@ extension CoordinatorCore {
                 }
             }
         }
-        return PlacementProblem(
-            now: now.wall, seed: UInt64(truncatingIfNeeded: now.wall.microseconds), shapes: shapes, waiting: waiting,
-            nodes: records, memory: placementMemory)
+        var problem = PlacementProblem(
+            now: now.wall, seed: UInt64(truncatingIfNeeded: now.wall.microseconds), wallBudget: rules.placementBudget,
+            shapes: shapes, waiting: waiting, nodes: records, memory: placementMemory)
+        problem.recorded = dueDecisions(of: shapes, at: now)
+        problem.workers = rules.placementThreads
+        return problem
     }
 
     /// Owners whose results of a task are held already. Only tasks that stand alone have any.
@@ -224,6 +253,8 @@ extension CoordinatorCore {
             priority: FairShare.rank(
                 priority: job.record.priority, waited: now.wall - job.record.submittedAt, agingStep: rules.agingStep),
             strategy: Strategy(rawValue: wishes.strategy ?? rules.strategy) ?? .standard,
+            weights: wishes.weights.map(ObjectiveWeights.init) ?? rules.placementWeights,
+            expectedTime: job.steps[step].meanTask,
             maxParallelLeft: spec.maxParallel.map { max(0, $0 - job.steps[step].out - planned) })
     }
 

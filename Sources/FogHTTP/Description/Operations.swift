@@ -80,6 +80,12 @@ extension Operation {
         Operation(
             "GET /v1/jobs/{job}/explain", "Why tasks wait, node by node.", [200: .json(JobExplanationBody.self)]),
         Operation(
+            "GET /v1/jobs/{job}/decisions", "How its tasks were placed, newest first: the last of each step.",
+            [200: .json(DecisionListBody.self)]),
+        Operation(
+            "GET /v1/jobs/{job}/nodes/{node}", "Why a machine does not take its tasks, or how it stands among others.",
+            [200: .json(WhyNotBody.self)]),
+        Operation(
             "POST /v1/jobs/{job}/cancel", "End the job.", body: .json(ReasonBody.self), bounds: reason,
             [200: .json(JobBody.self)]),
         Operation(

@@ -246,11 +246,15 @@ package struct PlacementWishes: Hashable, Sendable, Codable {
     package var minTrust: Double
     /// Names of nodes or `owner:NAME`.
     package var exclude: [String]
+    /// How much latency, balance, trust, cost and price count, in this order, at least one above 0; nil = by the service
+    /// class.
+    package var weights: [Double]?
 
     package init(
         strategy: String? = nil, region: String? = nil, maxLatency: TimeSpan? = nil, maxPrice: Credits? = nil,
-        minTrust: Double = 0, exclude: [String] = []
+        minTrust: Double = 0, exclude: [String] = [], weights: [Double]? = nil
     ) {
+        self.weights = weights
         self.strategy = strategy
         self.region = region
         self.maxLatency = maxLatency

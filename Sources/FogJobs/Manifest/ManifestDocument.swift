@@ -55,6 +55,13 @@ package struct ManifestDocument: Hashable, Sendable {
             ("strategy", wishes.strategy.map { .string($0) }), ("region", wishes.region.map { .string($0) }),
             ("max_latency", wishes.maxLatency.map { text($0) }), ("max_price", wishes.maxPrice.map { text($0) }),
             ("min_trust", wishes.minTrust == 0 ? nil : .double(wishes.minTrust)), ("exclude", list(wishes.exclude)),
+            (
+                "weights",
+                wishes.weights.map { weights in
+                    object(
+                        zip(ManifestKeys.objectives, weights).map { ($0, $1 == 0 ? nil : .double($1)) }) ?? .object([])
+                }
+            ),
         ])
     }
 

@@ -92,9 +92,17 @@ package enum ManifestKeys {
 
     /// Strategies of placement that exist.
     package static let strategies = [
-        "round-robin", "least-loaded", "latency-first", "cost-optimize", "trust-first", "affinity", "proximity",
-        "random",
+        "nsga2", "round-robin", "least-loaded", "latency-first", "load-balance", "cost-optimize", "trust-first",
+        "affinity", "proximity", "privacy-aware", "random",
     ]
+
+    /// Objectives of placement, in the order of their weights.
+    package static let objectives = ["latency", "balance", "trust", "cost", "price"]
+
+    static let weights = objectives.map {
+        ManifestKey(
+            $0, .both, "How much it counts, 0 to 1000", .object(["type": "number", "minimum": 0, "maximum": 1000]))
+    }
 
     static let resources: [ManifestKey] = [
         ManifestKey("cpu", .both, "Cores: 1, 0.5 or 500m", Form.either(Form.number, Form.text(like: "^[0-9.]+m?$"))),
@@ -132,6 +140,7 @@ package enum ManifestKeys {
         ManifestKey("max_price", .both, "Credits a core-hour", Form.credits),
         ManifestKey(
             "min_trust", .both, "Lowest trust of a node", .object(["type": "number", "minimum": 0, "maximum": 1])),
+        ManifestKey("weights", .both, "How much each objective counts; default by sla", members: weights),
         ManifestKey("exclude", .both, "Nodes (NAME) or owners (owner:NAME) never to use", Form.texts()),
     ]
 

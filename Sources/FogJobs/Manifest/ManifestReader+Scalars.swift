@@ -225,13 +225,16 @@ extension ManifestReader {
     }
 
     /// A fraction from 0 to 1, to six places.
-    mutating func readFraction(_ node: ManifestNode, _ path: String) -> Double? {
-        let wanted = "a number from 0 to 1"
+    mutating func readFraction(_ node: ManifestNode, _ path: String) -> Double? { readNumber(node, path, upTo: 1) }
+
+    /// A decimal number from 0 on, with at most six digits behind the point.
+    mutating func readNumber(_ node: ManifestNode, _ path: String, upTo limit: Int64) -> Double? {
+        let wanted = "a number from 0 to \(limit)"
         guard case .scalar(let text, quoted: false) = node.content, let value = try? Credits(text) else {
             refuse(node, path, wanted: wanted)
             return nil
         }
-        guard value.micro <= 1_000_000 else {
+        guard value.micro <= limit * 1_000_000 else {
             refuse("out_of_range", node, path, wanted: wanted)
             return nil
         }

@@ -100,16 +100,29 @@ extension ManifestReading {
         return out
     }
 
+    /// In the order of ``ManifestKeys/objectives``; what is not named counts nothing.
+    private mutating func readWeights(_ node: ManifestNode) -> [Double]? {
+        let path = "placement.weights", example = "weights: {latency: 2, price: 1}"
+        guard
+            let fields = reader.readFields(
+                node, path, known: Set(ManifestKeys.objectives), help: "for example `\(example)`")
+        else { return nil }
+        let weights = ManifestKeys.objectives.map { name in
+            fields[name].flatMap { reader.readNumber($0, "\(path).\(name)", upTo: 1000) } ?? 0
+        }
+        guard weights.contains(where: { $0 > 0 }) else {
+            reader.refuse("out_of_range", node, path, wanted: "a weight above 0", help: example)
+            return nil
+        }
+        return weights
+    }
+
     mutating func readPlacement(_ node: ManifestNode) -> PlacementWishes? {
         let example = "placement: {strategy: least-loaded}"
         guard let fields = members(node, "placement", of: "placement", example: example) else { return nil }
         var out = PlacementWishes()
         if let node = fields["strategy"] {
-            if case .scalar("nsga2", _) = node.content {
-                refuseForNow(node, "placement.strategy", "strategy nsga2", ManifestKeys.strategies)
-            } else {
-                out.strategy = reader.readWord(node, "placement.strategy", of: ManifestKeys.strategies)
-            }
+            out.strategy = reader.readWord(node, "placement.strategy", of: ManifestKeys.strategies)
         }
         out.region = fields["region"].flatMap { reader.readName($0, "placement.region") }
         out.maxLatency = fields["max_latency"].flatMap {
@@ -117,6 +130,7 @@ extension ManifestReading {
         }
         out.maxPrice = fields["max_price"].flatMap { reader.readCredits($0, "placement.max_price") }
         out.minTrust = fields["min_trust"].flatMap { reader.readFraction($0, "placement.min_trust") } ?? 0
+        out.weights = fields["weights"].flatMap { readWeights($0) }
         if let node = fields["exclude"] {
             let path = "placement.exclude"
             let list = reader.readList(

@@ -38,14 +38,25 @@ package final class BatchProblem: Sendable {
         return low < starts[job + 1] && candidates[low] == Int32(node)
     }
 
-    package init(_ instance: BatchInstance, workers: Int = 1) {
-        self.instance = instance
+    package convenience init(_ instance: BatchInstance, workers: Int = 1) {
         let free = instance.nodes.map { $0.capacity &- $0.used }
-        self.free = free
         let exact = BatchExact(instance)
         let lists = Parallel.map(instance.jobs.count, workers: workers) { job in
             BatchChecks.candidates(of: job, instance, exact, free)
         }
+        var reasons: [Int: BatchReason] = [:]
+        for job in instance.jobs.indices where lists[job].isEmpty {
+            reasons[job] = BatchChecks.reason(of: job, instance, exact, free)
+        }
+        self.init(instance, candidates: lists, reasons: reasons)
+    }
+
+    /// With candidates that were found elsewhere, rising by node.
+    init(_ instance: BatchInstance, candidates lists: [[Int32]], reasons: [Int: BatchReason] = [:]) {
+        self.instance = instance
+        free = instance.nodes.map { $0.capacity &- $0.used }
+        self.reasons = reasons
+        let exact = BatchExact(instance)
         var starts = [0], candidates: [Int32] = []
         candidates.reserveCapacity(lists.reduce(0) { $0 + $1.count })
         for list in lists {
@@ -55,11 +66,6 @@ package final class BatchProblem: Sendable {
         self.starts = starts
         self.candidates = candidates
         let placeable = instance.jobs.indices.filter { !lists[$0].isEmpty }
-        var reasons: [Int: BatchReason] = [:]
-        for job in instance.jobs.indices where lists[job].isEmpty {
-            reasons[job] = BatchChecks.reason(of: job, instance, exact, free)
-        }
-        self.reasons = reasons
         let scarcity = instance.jobs.indices.map { job in
             Double(instance.jobs[job].request[0]) / Double(1 + lists[job].count)
         }

@@ -6,6 +6,8 @@ package struct PlacementOutcome: Sendable {
     package var unplaced: [Unplaced]
     /// One for each shape that has something unplaced, in the order of the shapes.
     package var explanations: [Explanation]
+    /// One for each shape of ``PlacementProblem/recorded`` of which something was given out.
+    package var decisions: [PlacementDecision] = []
     package var memory: PlacementMemory
     /// By the clock given, whole milliseconds.
     package var elapsed: TimeSpan

@@ -20,6 +20,10 @@ package struct PlacementProblem: Sendable {
     package var running: [RunningRange]
     /// What the last outcome handed back; nil on the first tick.
     package var memory: PlacementMemory?
+    /// Shapes whose decision is to be written down.
+    package var recorded: Set<Int> = []
+    /// Threads that a search may use.
+    package var workers = 1
 
     package init(
         now: Timestamp, seed: UInt64, wallBudget: TimeSpan = .milliseconds(200), shapes: [TaskShape],
@@ -88,8 +92,16 @@ package struct RunningRange: Hashable, Sendable {
 
 /// What one tick leaves for the next. Callers keep it and hand it back; losing it costs fairness, never correctness.
 package struct PlacementMemory: Hashable, Sendable, Codable {
+    /// Nodes of a step that are remembered, and steps.
+    package static let maxStarts = 256, maxSteps = 1024
+
     /// The node that took the last task given in turn.
     package var lastInTurn: NodeID?
+    /// Where the search put the tasks of a step last: the next one starts from there.
+    package var starts: [ShapeID: [NodeID]]
 
-    package init(lastInTurn: NodeID? = nil) { self.lastInTurn = lastInTurn }
+    package init(lastInTurn: NodeID? = nil, starts: [ShapeID: [NodeID]] = [:]) {
+        self.lastInTurn = lastInTurn
+        self.starts = starts
+    }
 }

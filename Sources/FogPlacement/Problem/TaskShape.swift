@@ -89,6 +89,8 @@ package struct TaskShape: Hashable, Sendable {
     /// The caller's score, for the record: the order of ``PlacementProblem/waiting`` is what counts.
     package var priority: Double
     package var strategy: Strategy
+    /// By which the point is taken from the front; nil = what its service class asks for.
+    package var weights: ObjectiveWeights?
     /// The submitter's region, for `proximity`; nil = unknown.
     package var origin: String?
     package var inputBytes: ByteCount
@@ -103,7 +105,8 @@ package struct TaskShape: Hashable, Sendable {
         id: ShapeID, demand: ResourceRequest = ResourceRequest(),
         constraints: PlacementConstraints = PlacementConstraints(), sla: SLAClass = .b, replicas: Int = 1,
         submitter: String? = nil, bid: Credits? = nil, isPrivate: Bool = false, sealedTo: Set<NodeID> = [],
-        priority: Double = 0, strategy: Strategy = .standard, origin: String? = nil, inputBytes: ByteCount = .zero,
+        priority: Double = 0, strategy: Strategy = .standard,
+        weights: ObjectiveWeights? = nil, origin: String? = nil, inputBytes: ByteCount = .zero,
         affinity: [Digest] = [], expectedTime: TimeSpan? = nil, maxParallelLeft: Int? = nil
     ) {
         self.id = id
@@ -117,11 +120,17 @@ package struct TaskShape: Hashable, Sendable {
         self.sealedTo = sealedTo
         self.priority = priority
         self.strategy = strategy
+        self.weights = weights
         self.origin = origin
         self.inputBytes = inputBytes
         self.affinity = affinity
         self.expectedTime = expectedTime
         self.maxParallelLeft = maxParallelLeft
+    }
+
+    /// By which the strategies that weigh objectives choose; nil = the knee.
+    var wish: ObjectiveWeights? {
+        strategy == .loadBalance ? ObjectiveWeights(balance: 1) : weights ?? ObjectiveWeights.wish(of: sla)
     }
 
     /// Whether one copy on the node counts as verified.

@@ -1,24 +1,23 @@
 internal import FogCore
 
-/// Nodes by how full they would be with one more task: a binary heap (Williams 1964), the emptiest first.
+/// Nodes by how full they would be with one more task, the emptiest first.
 ///
 /// Other shapes fill nodes meanwhile, so a key may be too low, never too high; it is set right when it comes up.
 struct LoadHeap {
     /// Loads count in 65536ths of a node: with ``Amounts/maxBytes`` a product stays below 2^63.
     static let scale: Int64 = 1 << 16
 
-    private struct Entry {
+    private struct Entry: Comparable {
         var load: Int64
         var node: Int32
 
         static func < (first: Entry, second: Entry) -> Bool { (first.load, first.node) < (second.load, second.node) }
     }
 
-    private var entries: [Entry]
+    private var heap: MinHeap<Entry>
 
     init(_ nodes: [Int32], _ demand: Amounts, _ pool: NodePool) {
-        entries = nodes.map { Entry(load: Self.load(of: Int($0), with: 1, demand, pool), node: $0) }
-        entries.sort(by: <)
+        heap = MinHeap(nodes.map { Entry(load: Self.load(of: Int($0), with: 1, demand, pool), node: $0) })
     }
 
     /// The fullest of cpu, memory and slots after that many more tasks.
@@ -53,29 +52,25 @@ struct LoadHeap {
     ) -> [Grant] {
         var left = count
         var given: [Int32: Int] = [:]
-        if left > entries.count { flood(&left, demand, &pool, &given, admits: admits) }
+        if left > heap.count { flood(&left, demand, &pool, &given, admits: admits) }
         var aside: [Entry] = []
-        while left > 0, let top = entries.first {
+        while left > 0, let top = heap.first {
             let node = Int(top.node)
             if pool.fit(node, demand) == 0 {
-                pop()
+                heap.pop()
             } else if !admits(node, pool) {
                 aside.append(top)
-                pop()
+                heap.pop()
             } else {
-                let load = Self.load(of: node, with: 1, demand, pool)
-                if load == top.load {
+                if Self.load(of: node, with: 1, demand, pool) == top.load {
                     pool.take(node, demand, times: 1)
                     given[top.node, default: 0] += 1
                     left -= 1
-                    entries[0].load = Self.load(of: node, with: 1, demand, pool)
-                } else {
-                    entries[0].load = load
                 }
-                sink(0)
+                heap.replaceFirst(Entry(load: Self.load(of: node, with: 1, demand, pool), node: top.node))
             }
         }
-        for entry in aside { push(entry) }
+        for entry in aside { heap.push(entry) }
         return given.sorted { $0.key < $1.key }.map { Grant(node: Int($0.key), count: $0.value) }
     }
 
@@ -85,7 +80,7 @@ struct LoadHeap {
         _ left: inout Int, _ demand: Amounts, _ pool: inout NodePool, _ given: inout [Int32: Int],
         admits: (Int, NodePool) -> Bool
     ) {
-        let open = entries.map { Int($0.node) }.filter { admits($0, pool) }
+        let open = heap.all.map { Int($0.node) }.filter { admits($0, pool) }
         var low: Int64 = -1, high = Self.scale
         while low < high {
             let middle = low + (high - low + 1) / 2
@@ -100,39 +95,9 @@ struct LoadHeap {
             given[Int32(node), default: 0] += taken
             left -= taken
         }
-        entries = entries.filter { pool.fit(Int($0.node), demand) > 0 }
-        for index in entries.indices {
-            entries[index].load = Self.load(of: Int(entries[index].node), with: 1, demand, pool)
-        }
-        entries.sort(by: <)
-    }
-
-    private mutating func pop() {
-        entries.swapAt(0, entries.count - 1)
-        entries.removeLast()
-        if !entries.isEmpty { sink(0) }
-    }
-
-    private mutating func push(_ entry: Entry) {
-        entries.append(entry)
-        var child = entries.count - 1
-        while child > 0, entries[child] < entries[(child - 1) / 2] {
-            entries.swapAt(child, (child - 1) / 2)
-            child = (child - 1) / 2
-        }
-    }
-
-    private mutating func sink(_ start: Int) {
-        var parent = start
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < entries.count && entries[child] < entries[least]
-            {
-                least = child
-            }
-            guard least != parent else { return }
-            entries.swapAt(parent, least)
-            parent = least
-        }
+        heap = MinHeap(
+            heap.all.filter { pool.fit(Int($0.node), demand) > 0 }.map {
+                Entry(load: Self.load(of: Int($0.node), with: 1, demand, pool), node: $0.node)
+            })
     }
 }

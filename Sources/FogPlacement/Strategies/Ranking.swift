@@ -18,7 +18,9 @@ enum Ranking {
         case .affinity: (Int64(missing(shape, node)), response(shape, node))
         case .proximity:
             (shape.origin != nil && shape.origin == node.report.region ? 0 : 1, node.latency?.milliseconds ?? .max)
-        case .roundRobin, .leastLoaded, .random: (0, 0)
+        case .privacyAware:
+            (shape.submitter == node.owner ? 0 : node.isTrusted ? 1 : 2, distrust(node))
+        case .nsga2, .loadBalance, .roundRobin, .leastLoaded, .random: (0, 0)
         }
     }
 

@@ -37,6 +37,7 @@ struct MemoryState: Sendable {
     var events: [UInt64: EventRecord] = [:]
     /// The newest event ever, also when it is gone.
     var lastEvent: UInt64 = 0
+    var decisions: [JobID: [StoredDecision]] = [:]
     var blobs: [Digest: BlobRecord] = [:]
     var uses: [UseKey: Timestamp] = [:]
     var logs: [LogKey: [UInt8]] = [:]
@@ -122,6 +123,7 @@ struct MemoryState: Sendable {
         for attempt in change.endedAttempts { try end(attempt, &undo) }
         for (id, amount) in change.latePayments { try pay(id, amount, &undo) }
         for event in change.events { try write(event, &undo) }
+        for decision in change.decisions { try write(decision, &undo) }
         for blob in change.blobs where blobs[blob.digest] == nil { put(\.blobs, blob.digest, blob, &undo) }
         for use in change.blobUses { try write(use, &undo) }
         release(change.releasedUses, &undo)
@@ -131,6 +133,19 @@ struct MemoryState: Sendable {
         }
         if let ledger = change.ledger { try write(ledger, &undo) }
         for (name, value) in change.settings { put(\.settings, name, value, &undo) }
+    }
+
+    private mutating func write(_ decision: StoredDecision, _ undo: inout Undo) throws(Refusal) {
+        guard jobs[decision.job] != nil else { throw Refusal("no job \(decision.job)") }
+        var kept = decisions[decision.job] ?? []
+        kept.removeAll { $0.step == decision.step && $0.at == decision.at }
+        kept.append(decision)
+        let ofStep = kept.filter { $0.step == decision.step }.map(\.at).sorted()
+        if ofStep.count > StoredDecision.keptPerStep {
+            let oldest = ofStep[ofStep.count - StoredDecision.keptPerStep]
+            kept.removeAll { $0.step == decision.step && $0.at < oldest }
+        }
+        put(\.decisions, decision.job, kept, &undo)
     }
 
     private mutating func write(_ job: StoredJob, _ undo: inout Undo) throws(Refusal) {

@@ -126,6 +126,10 @@ package final class MemoryStore: Store {
         return Array(found.sorted { $0.sequence < $1.sequence }.prefix(max(0, limit)))
     }
 
+    package func decisions(of job: JobID) async throws(StoreFailure) -> [StoredDecision] {
+        look { $0.decisions[job] ?? [] }.sorted { ($1.at, $0.step) < ($0.at, $1.step) }
+    }
+
     // MARK: - Content
 
     package func blob(_ digest: Digest) async throws(StoreFailure) -> BlobRecord? { look { $0.blobs[digest] } }
@@ -235,6 +239,7 @@ extension MemoryState {
         let oldest = ended.sorted { ($0.progress.finishedAt ?? .zero) < ($1.progress.finishedAt ?? .zero) }
         let gone = Set(oldest.prefix(max(0, limit)).map(\.id))
         events = events.filter { event in !(event.value.job.map(gone.contains) ?? false) }
+        decisions = decisions.filter { !gone.contains($0.key) }
         logs = logs.filter { !gone.contains($0.key.attempt.task.job) }
         attempts = attempts.filter { !gone.contains($0.key.task.job) }
         tasks = tasks.filter { !gone.contains($0.key.job) }

@@ -99,6 +99,7 @@ struct ChangeWriter {
         for attempt in change.endedAttempts { try end(attempt) }
         for (id, amount) in change.latePayments { try pay(id, amount) }
         for event in change.events { try write(event) }
+        for decision in change.decisions { try write(decision) }
         for blob in change.blobs { try write(blob) }
         for use in change.blobUses { try write(use) }
         for use in change.releasedUses { try release(use) }

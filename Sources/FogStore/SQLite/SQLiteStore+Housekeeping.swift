@@ -79,10 +79,10 @@ enum Pruner {
     /// Of a job that ended before the first parameter and is not kept until the second.
     static let isDue = "settled = 1 AND finished_at < ?1 AND (kept_until IS NULL OR kept_until < ?2)"
 
-    enum Part { case events, logs, attempts, tasks, uses }
+    enum Part { case events, decisions, logs, attempts, tasks, uses }
 
     /// In the order in which the rows refer to each other.
-    static let parts: [Part] = [.events, .logs, .attempts, .tasks, .uses]
+    static let parts: [Part] = [.events, .decisions, .logs, .attempts, .tasks, .uses]
 
     /// Whether there may be more to remove.
     static func remove(_ part: Part, of job: JobID, _ database: Database) throws -> Bool {
@@ -102,6 +102,7 @@ enum Pruner {
         case .events:
             "DELETE FROM events WHERE sequence IN (SELECT sequence FROM events WHERE job = ? LIMIT \(pieceRows))"
         case .logs: "DELETE FROM logs WHERE rowid IN (SELECT rowid FROM logs WHERE job = ? LIMIT \(pieceRows))"
+        case .decisions: "DELETE FROM placement_decisions WHERE job = ?"
         case .attempts: numbered("attempts")
         case .tasks: numbered("tasks")
         case .uses: "DELETE FROM blob_uses WHERE job = ?"

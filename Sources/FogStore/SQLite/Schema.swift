@@ -20,6 +20,7 @@ enum Schema {
         migrator.registerMigration("4-node-labels") { try $0.execute(sql: nodeLabels) }
         migrator.registerMigration("5-traces") { try $0.execute(sql: traces) }
         migrator.registerMigration("6-kept-jobs") { try $0.execute(sql: keptJobs) }
+        migrator.registerMigration("7-decisions") { try $0.execute(sql: decisions) }
         return migrator
     }
 
@@ -27,6 +28,13 @@ enum Schema {
     private static let traces = "ALTER TABLE jobs ADD COLUMN traceparent TEXT;"
 
     private static let keptJobs = "ALTER TABLE jobs ADD COLUMN kept_until INTEGER;"
+
+    private static let decisions = """
+        CREATE TABLE placement_decisions (
+            job BLOB NOT NULL REFERENCES jobs (id), step INTEGER NOT NULL CHECK (step >= 0), at INTEGER NOT NULL,
+            body TEXT NOT NULL, PRIMARY KEY (job, step, at)
+        ) STRICT, WITHOUT ROWID;
+        """
 
     private static let registry = """
         CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;

@@ -6,7 +6,7 @@ internal import FogCore
 /// `fog job explain`: why a job waits, and what would change that.
 struct JobExplain: SessionCommand {
     static let configuration = CommandConfiguration(
-        "explain", "Say why tasks wait, node by node, and what would help.",
+        "explain", "Say why tasks wait, node by node, what would help, and how those that ran were placed.",
         examples: ["fog job explain render", "fog job explain 7fa3 -o json"])
 
     @Argument(help: "The job: id, unique prefix, or name.")
@@ -25,6 +25,7 @@ struct JobExplain: SessionCommand {
                 session.console.print("help: fog job fund \(answer.job.id.short) CREDITS")
             }
             for step in answer.steps { session.console.print(Explanations.text(of: step), terminator: "") }
+            for decision in answer.decisions { session.console.print(Decisions.text(of: decision), terminator: "") }
         }
     }
 }

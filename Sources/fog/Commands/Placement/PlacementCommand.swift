@@ -2,15 +2,18 @@ internal import ArgumentParser
 internal import FogCommandLine
 internal import FogPlacement
 
-/// `fog placement`: the search that places tasks, by itself.
+/// `fog placement`: what was placed and why, and the search by itself.
 struct PlacementCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        "placement", "Try the search that places tasks: on a stored batch, on problems with known answers.",
+        "placement", "See how tasks were placed, and try the search that places them.",
         examples: [
+            "fog placement front render --svg front.svg", "fog placement why-not render desk-3",
             "fog placement bench --instance batch.json",
             "fog placement moo --problem ZDT1 --population 100 --generations 250",
         ],
-        subcommands: [PlacementBench.self, PlacementMoo.self])
+        subcommands: [
+            PlacementFrontCommand.self, PlacementWhyNot.self, PlacementBench.self, PlacementMoo.self,
+        ])
 }
 
 extension Survival: ExpressibleByArgument {}
