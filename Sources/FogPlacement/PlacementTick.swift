@@ -46,7 +46,10 @@ struct PlacementTick {
 
     init(_ problem: PlacementProblem) {
         self.problem = problem
-        pool = NodePool(problem.nodes, for: problem.shapes)
+        let hasCopies = problem.waiting.contains {
+            JointWindow.isReplicated($0, problem.shapes[$0.shape]) || !$0.avoiding.copiesHeldBy.isEmpty
+        }
+        pool = NodePool(problem.nodes, for: problem.shapes, needsOwners: hasCopies)
         classes = ShapeClasses()
         lanes = Array(repeating: .none, count: problem.shapes.count)
         demands = problem.shapes.map { Amounts($0.demand) }
@@ -166,7 +169,7 @@ struct PlacementTick {
                 assign(shape, part, grant.node)
                 if missing > 1, !problem.shapes[shape].trusts(pool.nodes[grant.node]) {
                     var next = Segment(tasks: part, bars: segment.bars)
-                    next.bars.owners.append(pool.owners[grant.node])
+                    next.bars.owners.append(pool.owner(of: grant.node))
                     following.append(next)
                 }
             }

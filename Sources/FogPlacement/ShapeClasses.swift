@@ -45,7 +45,7 @@ struct ShapeClasses {
         var seen: Set<Int32> = []
         var trusted = false
         for node in find(shape, pool).possible where bars.admit(Int(node), in: pool, for: shape) {
-            seen.insert(pool.owners[Int(node)])
+            seen.insert(pool.owner(of: Int(node)))
             trusted = trusted || shape.trusts(pool.nodes[Int(node)])
         }
         return (seen.count, trusted)
@@ -56,18 +56,23 @@ struct ShapeClasses {
         if let known = nodes[key] { return known }
         let demand = Amounts(shape.demand), meeting = pool.meeting(shape)
         var found = Nodes()
-        for node in 0..<pool.count {
-            var possible = true, candidate = true
-            Feasibility.findings(
-                of: shape, demand: demand, on: pool.site(node), barred: Feasibility.Barred(),
-                meets: { meeting[$0][node] }
-            ) { clause, permanence, _ in
-                if permanence == .never { possible = false }
-                // Amounts are counted while tasks are given out.
-                if permanence == .never || !(Clause.cpu...Clause.slots).contains(clause) { candidate = false }
+        found.candidates.reserveCapacity(pool.count)
+        found.possible.reserveCapacity(pool.count)
+        pool.nodes.withUnsafeBufferPointer { nodes in
+            guard let first = nodes.baseAddress else { return }
+            for node in 0..<pool.count {
+                var possible = true, candidate = true
+                Feasibility.findings(
+                    of: shape, demand: demand, on: first + node, total: pool.totals[node], free: pool.free[node],
+                    barred: Feasibility.Barred(), meets: { meeting[$0][node] }
+                ) { clause, permanence, _ in
+                    if permanence == .never { possible = false }
+                    // Amounts are counted while tasks are given out.
+                    if permanence == .never || !(Clause.cpu...Clause.slots).contains(clause) { candidate = false }
+                }
+                if candidate { found.candidates.append(Int32(node)) }
+                if possible { found.possible.append(Int32(node)) }
             }
-            if candidate { found.candidates.append(Int32(node)) }
-            if possible { found.possible.append(Int32(node)) }
         }
         nodes[key] = found
         return found

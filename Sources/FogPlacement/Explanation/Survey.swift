@@ -58,9 +58,11 @@ struct Survey {
             }
         }
         let site = pool.site(node)
-        Feasibility.findings(
-            of: shape, demand: demand, on: site, barred: bars.barred(node, in: pool), meets: { meeting[$0][node] },
-            count)
+        withUnsafePointer(to: site.node) { place in
+            Feasibility.findings(
+                of: shape, demand: demand, on: place, total: site.total, free: site.free,
+                barred: bars.barred(node, in: pool), meets: { meeting[$0][node] }, count)
+        }
         if bars.onlyTrusted, !shape.trusts(site.node) { count(.needsMoreOwners, .never, 0) }
         guard let first else { return verdict }
         for position in failing.indices where mask & 1 << UInt32(position) != 0 {

@@ -38,17 +38,17 @@ struct Amounts: Hashable, Sendable {
     /// The whole of what the node may ever give as it is: the machine within its owner's caps.
     ///
     /// The caps of an allowance that is not open say nothing of the one that will be, so only an open one counts.
-    init(totalOf node: NodeRecord) {
-        let report = node.report, allowance = node.allowance
-        let open = allowance.state == .open
+    @inline(__always) init(totalOf node: NodeRecord) {
+        let open = node.allowance.state == .open
         self.init(
-            cpu: open ? min(report.cpu, allowance.cpuCap) : report.cpu,
-            memory: open ? min(report.memory, allowance.memoryCap) : report.memory, disk: report.disk,
-            gpu: report.gpu, slots: open ? allowance.slots : Int(Self.maxCount))
+            cpu: open ? min(node.report.cpu, node.allowance.cpuCap) : node.report.cpu,
+            memory: open ? min(node.report.memory, node.allowance.memoryCap) : node.report.memory,
+            disk: node.report.disk,
+            gpu: node.report.gpu, slots: open ? node.allowance.slots : Int(Self.maxCount))
     }
 
     /// What a node may be given to run one after another: the total, as often as its queue of short tasks is deep.
-    func ahead(_ node: NodeRecord) -> Amounts {
+    @inline(__always) func ahead(_ node: NodeRecord) -> Amounts {
         let depth = Int64(max(1, min(NodeRecord.maxPrefetch, node.prefetch)))
         var whole = self
         whole.cpu = min(cpu * depth, Self.maxMillicores)
@@ -60,7 +60,7 @@ struct Amounts: Hashable, Sendable {
     }
 
     /// What new tasks may take now; never more than the total, whatever the record says.
-    init(freeOf node: NodeRecord, total: Amounts) {
+    @inline(__always) init(freeOf node: NodeRecord, total: Amounts) {
         let free = node.free
         self.init(cpu: free.cpu, memory: free.memory, disk: free.disk, gpu: free.gpu, slots: free.slots)
         cpu = min(cpu, total.cpu)

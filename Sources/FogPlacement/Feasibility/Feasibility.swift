@@ -14,12 +14,14 @@ package enum Feasibility {
     static func failures(of shape: TaskShape, on site: Site, now: Timestamp, barred: Barred) -> [FailedCheck] {
         var found: [FailedCheck] = []
         let wanted = shape.constraints.requires
-        findings(
-            of: shape, demand: Amounts(shape.demand), on: site, barred: barred,
-            meets: { wanted[$0].holds(for: site.node.report, owner: site.node.owner) }
-        ) { clause, permanence, index in
-            found.append(
-                check(clause, permanence, requirement: index, of: shape, on: site, now: now))
+        withUnsafePointer(to: site.node) { node in
+            findings(
+                of: shape, demand: Amounts(shape.demand), on: node, total: site.total, free: site.free, barred: barred,
+                meets: { wanted[$0].holds(for: site.node.report, owner: site.node.owner) }
+            ) { clause, permanence, index in
+                found.append(
+                    check(clause, permanence, requirement: index, of: shape, on: site, now: now))
+            }
         }
         return found
     }
@@ -47,23 +49,26 @@ package enum Feasibility {
 
     /// Calls `found` with each failing clause, in order; the number is the index of the requirement for `requires`.
     ///
-    /// The one place where nodes are judged. It makes no text, since it runs for every pair of shape and node.
+    /// The one place where nodes are judged. It makes no text, since it runs for every pair of shape and node, and reads the
+    /// node where it lies: to copy one is to count a dozen references.
     /// - Parameter meets: whether the node meets the requirement of that index.
     @inline(__always)
     static func findings(
-        of shape: TaskShape, demand: Amounts, on site: Site, barred: Barred, meets: (Int) -> Bool,
-        _ found: (Clause, Permanence, Int) -> Void
+        of shape: TaskShape, demand: Amounts, on place: UnsafePointer<NodeRecord>, total: Amounts, free: Amounts,
+        barred: Barred, meets: (Int) -> Bool, _ found: (Clause, Permanence, Int) -> Void
     ) {
-        let node = site.node, constraints = shape.constraints
-        if node.state != .ready { found(.nodeState, .notNow, 0) }
-        if node.allowance.state != .open { found(.allowance, .notNow, 0) }
-        if let rule = node.allowance.submitters, !rule.takes(shape.submitter ?? "") { found(.submitter, .never, 0) }
-        if !node.report.profiles.contains(constraints.profile) {
+        let constraints = shape.constraints
+        if place.pointee.state != .ready { found(.nodeState, .notNow, 0) }
+        if place.pointee.allowance.state != .open { found(.allowance, .notNow, 0) }
+        if let rule = place.pointee.allowance.submitters, !rule.takes(shape.submitter ?? "") {
+            found(.submitter, .never, 0)
+        }
+        if !place.pointee.report.profiles.contains(constraints.profile) {
             found(.profile, .never, 0)
-        } else if let ceiling = node.allowance.profileCeiling, !ceiling.contains(constraints.profile) {
+        } else if let ceiling = place.pointee.allowance.profileCeiling, !ceiling.contains(constraints.profile) {
             found(.profile, .never, 0)
         }
-        if constraints.needsNetwork, node.allowance.network != true { found(.network, .never, 0) }
+        if constraints.needsNetwork, place.pointee.allowance.network != true { found(.network, .never, 0) }
         func amount(_ clause: Clause, _ wanted: Int64, _ total: Int64, _ free: Int64) {
             if wanted > total {
                 found(clause, .never, 0)
@@ -71,24 +76,26 @@ package enum Feasibility {
                 found(clause, .notNow, 0)
             }
         }
-        amount(.cpu, demand.cpu, site.total.cpu, site.free.cpu)
-        amount(.memory, demand.memory, site.total.memory, site.free.memory)
-        amount(.disk, demand.disk, site.total.disk, site.free.disk)
-        amount(.gpu, demand.gpu, site.total.gpu, site.free.gpu)
-        if site.free.slots < 1 { found(.slots, .notNow, 0) }
+        amount(.cpu, demand.cpu, total.cpu, free.cpu)
+        amount(.memory, demand.memory, total.memory, free.memory)
+        amount(.disk, demand.disk, total.disk, free.disk)
+        amount(.gpu, demand.gpu, total.gpu, free.gpu)
+        if free.slots < 1 { found(.slots, .notNow, 0) }
         for index in constraints.requires.indices where !meets(index) { found(.requires, .never, index) }
-        if let region = constraints.region, region != node.report.region { found(.region, .never, 0) }
+        if let region = constraints.region, region != place.pointee.report.region { found(.region, .never, 0) }
         if let limit = constraints.maxLatency {
             // An unmeasured node may still turn out near.
-            if node.latency.map({ $0 > limit }) ?? true { found(.latency, node.latency == nil ? .notNow : .never, 0) }
+            if place.pointee.latency.map({ $0 > limit }) ?? true {
+                found(.latency, place.pointee.latency == nil ? .notNow : .never, 0)
+            }
         }
-        if let limit = constraints.maxPrice, node.asks.core > limit { found(.price, .never, 0) }
+        if let limit = constraints.maxPrice, place.pointee.asks.core > limit { found(.price, .never, 0) }
         // Written so that a trust that is not a number fails.
-        if !(node.trust >= constraints.minTrust) { found(.trust, .never, 0) }
-        if constraints.excludes(node) { found(.exclude, .never, 0) }
-        if !constraints.trusts(node) { found(.trustedOwner, .never, 0) }
-        if shape.isPrivate, !shape.sealedTo.contains(node.id) { found(.sealed, .never, 0) }
-        if shape.sla != .b, let stay = node.availability, stay < shape.demand.time {
+        if !(place.pointee.trust >= constraints.minTrust) { found(.trust, .never, 0) }
+        if !constraints.exclude.isEmpty, constraints.excludes(place.pointee) { found(.exclude, .never, 0) }
+        if constraints.secretsOf != nil, !constraints.trusts(place.pointee) { found(.trustedOwner, .never, 0) }
+        if shape.isPrivate, !shape.sealedTo.contains(place.pointee.id) { found(.sealed, .never, 0) }
+        if shape.sla != .b, let stay = place.pointee.availability, stay < shape.demand.time {
             found(.availability, .notNow, 0)
         }
         if barred.triedBefore { found(.triedBefore, .never, 0) }

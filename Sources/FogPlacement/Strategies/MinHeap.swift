@@ -2,7 +2,10 @@
 struct MinHeap<Entry: Comparable> {
     private var entries: [Entry]
 
-    init(_ entries: [Entry]) { self.entries = entries.sorted() }
+    init(_ entries: [Entry]) {
+        self.entries = entries
+        for parent in stride(from: entries.count / 2 - 1, through: 0, by: -1) { sink(parent) }
+    }
 
     var first: Entry? { entries.first }
     var count: Int { entries.count }

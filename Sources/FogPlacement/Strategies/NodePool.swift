@@ -7,39 +7,59 @@ struct NodePool {
     /// The totals with what may be given ahead of time.
     private(set) var capacities: [Amounts]
     private(set) var free: [Amounts]
-    /// The owner of each node, as a number.
-    private(set) var owners: [Int32]
+    /// The owner of each node, as a number; empty where nobody asks for owners.
+    private let owners: [Int32]
     private(set) var nodesOfOwner: [[Int32]]
     private let ownerNumber: [String: Int32]
-    private let indexOfNode: [NodeID: Int32]
     private let meeting: [Requirement: [Bool]]
 
-    /// - Parameter shapes: whose requirements will be asked for. Each different one is judged once for all nodes:
-    ///   comparing versions is two thirds of judging a node, and shapes tend to want the same.
-    init(_ records: [NodeRecord], for shapes: [TaskShape]) {
-        var index: [NodeID: Int32] = [:], sorted: [NodeRecord] = []
-        var seen: Set<NodeID> = []
-        for record in records where seen.insert(record.id).inserted { sorted.append(record) }
-        sorted.sort { $0.id < $1.id }
-        var number: [String: Int32] = [:], ofOwner: [[Int32]] = []
-        owners = sorted.indices.map { position in
-            index[sorted[position].id] = Int32(position)
-            let owner = number[sorted[position].owner] ?? Int32(ofOwner.count)
+    /// - Parameters:
+    ///   - shapes: whose requirements will be asked for. Each different one is judged once for all nodes: comparing
+    ///     versions is two thirds of judging a node, and shapes tend to want the same.
+    ///   - needsOwners: whether anything is to be kept from owners, or given to different ones.
+    init(_ records: [NodeRecord], for shapes: [TaskShape], needsOwners: Bool = true) {
+        let nodes = Self.sorted(records)
+        var number: [String: Int32] = [:], ofOwner: [[Int32]] = [], owners: [Int32] = []
+        for position in needsOwners ? nodes.indices : 0..<0 {
+            let owner = number[nodes[position].owner] ?? Int32(ofOwner.count)
             if Int(owner) == ofOwner.count {
-                number[sorted[position].owner] = owner
+                number[nodes[position].owner] = owner
                 ofOwner.append([])
             }
             ofOwner[Int(owner)].append(Int32(position))
-            return owner
+            owners.append(owner)
         }
-        nodes = sorted
-        totals = sorted.map { Amounts(totalOf: $0) }
-        capacities = zip(sorted, totals).map { $1.ahead($0) }
-        free = zip(sorted, capacities).map { Amounts(freeOf: $0, total: $1) }
-        (ownerNumber, indexOfNode, nodesOfOwner) = (number, index, ofOwner)
+        self.nodes = nodes
+        self.owners = owners
+        (ownerNumber, nodesOfOwner) = (number, ofOwner)
+        var totals: [Amounts] = [], capacities: [Amounts] = [], free: [Amounts] = []
+        totals.reserveCapacity(nodes.count)
+        capacities.reserveCapacity(nodes.count)
+        free.reserveCapacity(nodes.count)
+        nodes.withUnsafeBufferPointer { nodes in
+            for place in nodes.indices {
+                let total = Amounts(totalOf: nodes[place]), whole = total.ahead(nodes[place])
+                totals.append(total)
+                capacities.append(whole)
+                free.append(Amounts(freeOf: nodes[place], total: whole))
+            }
+        }
+        self.totals = totals
+        self.capacities = capacities
+        self.free = free
         meeting = Set(shapes.flatMap(\.constraints.requires)).reduce(into: [:]) { table, requirement in
-            table[requirement] = sorted.map { requirement.holds(for: $0.report, owner: $0.owner) }
+            table[requirement] = nodes.map { requirement.holds(for: $0.report, owner: $0.owner) }
         }
+    }
+
+    /// By id, of two with one id the first; as they are where they are so already.
+    private static func sorted(_ records: [NodeRecord]) -> [NodeRecord] {
+        let isSorted = records.withUnsafeBufferPointer { records in
+            records.indices.dropFirst().allSatisfy { records[$0 - 1].id < records[$0].id }
+        }
+        if isSorted { return records }
+        var seen: Set<NodeID> = []
+        return records.filter { seen.insert($0.id).inserted }.sorted { $0.id < $1.id }
     }
 
     var count: Int { nodes.count }
@@ -55,7 +75,17 @@ struct NodePool {
         }
     }
 
-    func index(of id: NodeID) -> Int? { indexOfNode[id].map { Int($0) } }
+    func index(of id: NodeID) -> Int? {
+        var low = 0, high = nodes.count
+        while low < high {
+            let middle = (low + high) / 2
+            if nodes[middle].id < id { low = middle + 1 } else { high = middle }
+        }
+        return low < nodes.count && nodes[low].id == id ? low : nil
+    }
+
+    /// -1 where nobody asks for owners.
+    func owner(of node: Int) -> Int32 { owners.isEmpty ? -1 : owners[node] }
 
     /// How many tasks of the demand the node can still take.
     func fit(_ node: Int, _ demand: Amounts) -> Int { free[node].fit(demand) }
@@ -67,7 +97,7 @@ struct NodePool {
     func bars(_ avoiding: Avoidance) -> Bars {
         guard !avoiding.isEmpty else { return Bars() }
         return Bars(
-            nodes: avoiding.failedOn.compactMap { indexOfNode[$0] },
+            nodes: avoiding.failedOn.compactMap { index(of: $0).map { Int32($0) } },
             owners: Array(Set(avoiding.copiesHeldBy.compactMap { ownerNumber[$0] })).sorted())
     }
 }
@@ -83,14 +113,14 @@ struct Bars: Hashable {
 
     func admit(_ node: Int, in pool: NodePool, for shape: TaskShape) -> Bool {
         if isEmpty { return true }
-        return !nodes.contains(Int32(node)) && !owners.contains(pool.owners[node])
+        return !nodes.contains(Int32(node)) && !owners.contains(pool.owner(of: node))
             && (!onlyTrusted || shape.trusts(pool.nodes[node]))
     }
 
     func barred(_ node: Int, in pool: NodePool) -> Feasibility.Barred {
         var barred = Feasibility.Barred()
         barred.triedBefore = nodes.contains(Int32(node))
-        barred.ownerHasCopy = owners.contains(pool.owners[node])
+        barred.ownerHasCopy = owners.contains(pool.owner(of: node))
         return barred
     }
 

@@ -20,15 +20,17 @@ struct Valuation {
         fixed.reserveCapacity(nodes.count)
         shares.reserveCapacity(nodes.count)
         var low = SIMD8<Double>(repeating: .infinity), high = SIMD8<Double>(repeating: -.infinity)
-        for entry in nodes {
-            let node = Int(entry), share = Self.share(of: demand, pool.capacities[node])
-            let row = Self.row(of: shape, on: pool.nodes[node])
-            fixed.append(row)
-            shares.append(share)
-            var whole = row
-            whole[1] = Self.uneven(share, at: Self.use(of: node, pool), mean)
-            low = pointwiseMin(low, whole)
-            high = pointwiseMax(high, whole)
+        pool.nodes.withUnsafeBufferPointer { records in
+            for entry in nodes {
+                let node = Int(entry), share = Self.share(of: demand, pool.capacities[node])
+                let row = Self.row(of: shape, on: records[node])
+                fixed.append(row)
+                shares.append(share)
+                var whole = row
+                whole[1] = Self.uneven(share, at: Self.use(of: node, pool), mean)
+                low = pointwiseMin(low, whole)
+                high = pointwiseMax(high, whole)
+            }
         }
         self.fixed = fixed
         self.shares = shares

@@ -19,10 +19,10 @@ struct JointBatch {
         var data: SearchData
     }
 
-    /// Placements kept, and generations, of a search in a tick.
-    static let population = 24, generations = 40
+    /// Placements kept, fewer where there are few tasks, and generations, of a search in a tick.
+    static let populations = 8...24, generations = 40
     /// Pairs of task and node looked at: so many for each there is, and at most so many in all.
-    static let workPerPair = 150, maxWork = 30_000_000
+    static let workPerPair = 60, maxWork = 30_000_000
 
     let entries: [Entry]
     /// Index in the pool of each of the batch's nodes.
@@ -71,12 +71,14 @@ struct JointBatch {
         seeds = start.contains { $0 >= 0 } ? [start] : []
     }
 
+    private var jobCount: Int { instance.jobs.count }
+
     /// Nil when nothing can be placed.
     func search(_ problem: PlacementProblem, _ ends: @Sendable () -> Bool) -> Answer? {
         let batch = BatchProblem(instance, candidates: candidates)
         guard batch.placeableCount > 0 else { return nil }
         var settings = FrontSettings()
-        settings.population = Self.population
+        settings.population = min(max(Self.populations.lowerBound, jobCount / 16), Self.populations.upperBound)
         settings.generations = Self.generations
         settings.seed = problem.seed
         settings.workers = problem.workers
