@@ -26,8 +26,6 @@ struct ChildEffort: Sendable {
     static let axis = ChildEffort(width: 40, steps: 60, rounds: 4, reach: (20, 20))
     static let seed = ChildEffort(width: 24, steps: 12, rounds: 2, reach: (10, 12))
     static let polish = ChildEffort(width: 64, steps: 0, rounds: 0, reach: (64, 64))
-    /// Pairs looked at when a best one is polished: some twenty milliseconds.
-    static let polishWork = 4_000_000, polishWorkOfJob = 30_000
     static let child = ChildEffort(width: 24, steps: 8, rounds: 2, reach: (10, 12))
 }
 
@@ -43,6 +41,8 @@ struct ChildTask: Sendable {
     var start: [Int32] = []
     var mate: [Int32] = []
     var seed: UInt64 = 0
+    /// Pairs looked at when a best one is polished.
+    var polishWork = 0
 }
 
 /// The children of one task.
@@ -98,10 +98,9 @@ enum ChildMaker {
         case .polished:
             search.bench.load(task.start)
             let jobs = search.data.problem.placeableCount
-            let work = min(ChildEffort.polishWork, jobs * ChildEffort.polishWorkOfJob)
             // In large batches a job finds its place without looking so far.
             let reach = jobs > 2000 ? (own: 24, other: 24) : effort.reach
-            return search.polish(work: work, reach: reach, ends, using: &generator)
+            return search.polish(work: task.polishWork, reach: reach, ends, using: &generator)
         case .mixed:
             var first = task.start, second = task.mate
             if generator.unit() < crossover {

@@ -1,7 +1,7 @@
 internal import FogCore
 
 /// How a front of placements is searched.
-package struct FrontSettings: Sendable, Equatable {
+package struct FrontSettings: Sendable {
     /// Placements of the front that is returned.
     package var population = 50
     package var generations = 100
@@ -10,8 +10,10 @@ package struct FrontSettings: Sendable, Equatable {
     package var seed: UInt64 = 1
     package var workers = 1
     /// The search ends after the generation in which that many pairs of job and node were looked at. The same on every
-    /// machine, which a time is not; the default is some seconds.
-    package var work = 400_000_000
+    /// machine, which a time is not. Nil = four hundred times all there are, and at least some 1.5 seconds' worth.
+    package var work: Int?
+    /// Pairs looked at when the best in one objective is polished, for each job and at most: some twenty milliseconds.
+    package var polishing = (ofJob: 60_000, most: 4_000_000)
     /// The search ends once its volume rests.
     package var convergence: Convergence? = Convergence()
 
@@ -29,14 +31,16 @@ package struct FrontSearch {
     private var parents: [FrontArchive.Member] = []
     var credits = OperatorCredits()
     var evaluations = 0
-    /// What was done so far, in pairs of job and node looked at.
+    /// What was done so far, and what may be, in pairs of job and node looked at.
     private var work = 0
+    private let mostWork: Int
     /// Axis by axis, the prices that the best placement in it was found at, per unit of that objective.
     private var axisPrices: [[SIMD4<Float>]] = []
     /// Whose turn it is to be a parent.
     private var turn = Turn()
     /// Children of one parent in a generation: they share the choice of candidates, which is most of the work.
     private static let litter = 3
+    private static let leastWork = 400_000_000, smallBatch = 300
     private var axisUses: [[Float]] = []
     /// What the best in each objective was when it was polished last, and how often in vain since.
     private var polished: [(value: Double, vain: Int)] = []
@@ -61,7 +65,7 @@ package struct FrontSearch {
             // Volumes in another frame say nothing of the gain.
             if frames != search.archive.frames { (volumes, frames) = ([], search.archive.frames) }
             volumes.append(search.archive.volume)
-            if search.work >= settings.work { break }
+            if search.work >= search.mostWork { break }
             if let convergence = settings.convergence, volumes.count > convergence.window {
                 let reached = volumes[volumes.count - 1]
                 let before = volumes[volumes.count - 1 - convergence.window]
@@ -81,6 +85,7 @@ package struct FrontSearch {
     ) {
         self.data = data
         self.settings = settings
+        mostWork = settings.work ?? max(Self.leastWork, 400 * data.problem.candidates.count)
         let random = Parallel.map(8, workers: settings.workers) { index in
             var generator = SeededGenerator(seed: SeedMix.mix(settings.seed, 1, UInt64(index)))
             return Repair.random(data, using: &generator)
@@ -176,18 +181,20 @@ package struct FrontSearch {
     }
 
     /// Longer work on the best placement in each objective: in the generations 4, 8, 16, 24 and so on until it has been in
-    /// vain three times, and sooner when the work allowed is soon done.
+    /// vain a few times, and sooner when the work allowed is soon done.
     private mutating func polishing(_ generation: Int, using generator: inout SeededGenerator) -> [ChildTask] {
-        let isSoonDone = polished.isEmpty && work >= settings.work / 10 * 6
+        let isSoonDone = polished.isEmpty && work >= mostWork / 10 * 6
         guard isSoonDone || generation == 3 || generation % 8 == 7 else { return [] }
         let ranges = archive.ranges
         if polished.isEmpty { polished = Array(repeating: (.infinity, 0), count: archive.champions.count) }
         var tasks: [ChildTask] = []
+        // Small batches are soon polished, and stand on plateaus that another try gets off.
+        let patience = data.problem.placeableCount <= Self.smallBatch ? 8 : 3
         for (axis, member) in archive.champions.enumerated() {
             let reached = member.objectives[axis]
             let pays = polished[axis].value - reached > 0.0005 * ranges[axis]
             polished[axis] = (reached, pays ? 0 : polished[axis].vain + 1)
-            guard polished[axis].vain < 3 else { continue }
+            guard polished[axis].vain < patience else { continue }
             var weights = SIMD8<Double>(repeating: 0.0005)
             weights[axis] = 1
             var task = ChildTask(
@@ -195,6 +202,8 @@ package struct FrontSearch {
                 effort: .polish)
             task.start = member.assignment
             task.seed = generator.next()
+            task.polishWork = min(
+                settings.polishing.most, data.problem.placeableCount * settings.polishing.ofJob)
             tasks.append(task)
         }
         return tasks
