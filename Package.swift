@@ -79,11 +79,13 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "FogMixnet", dependencies: ["FogCore", "FogNet", "CSodium", nioCore, nioPosix], swiftSettings: strict),
         .target(name: "FogManifestFile", dependencies: ["FogCore", "FogJobs", "Yams"], swiftSettings: strict),
         // Floor 4
         .target(
             name: "FogCommandLine",
-            dependencies: ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogManifestFile"],
+            dependencies: ["FogCore", "FogJobs", "FogLedger", "FogNet", "FogAPI", "FogManifestFile"],
             swiftSettings: strict),
         .target(
             name: "FogCoordinator",
@@ -113,7 +115,8 @@ let package = Package(
             name: "fog",
             dependencies: [
                 "FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogNet", "FogSandbox", "FogStore", "FogAPI",
-                "FogCoordinator", "FogWorker", "FogHTTP", "FogManifestFile", "FogCommandLine", "CFog", logging,
+                "FogCoordinator", "FogWorker", "FogHTTP", "FogManifestFile", "FogMixnet", "FogCommandLine", "CFog",
+                logging,
                 lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -129,17 +132,20 @@ let package = Package(
         // Tests
         .target(
             name: "FogTestSupport",
-            dependencies: ["FogCore", "FogJobs", "FogLedger", "FogNet", "FogStore"],
+            dependencies: ["FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogNet", "FogStore"],
             path: "Tests/FogTestSupport",
             swiftSettings: strict),
         test("FogJobsTests", ["FogCore", "FogJobs"]),
         test("FogPlacementTests", ["FogCore", "FogPlacement"], exclude: ["Vectors"]),
-        test("FogLedgerTests", ["FogCore", "FogLedger"]),
+        test("FogLedgerTests", ["FogCore", "FogLedger"], exclude: ["Vectors"]),
         test("FogNetTests", ["FogCore", "FogNet", "FogTestSupport"]),
         test("FogSandboxTests", ["FogCore", "FogSandbox", "FogSandboxPlan", "CFog", "CZlib"]),
-        test("FogStoreTests", ["FogCore", "FogJobs", "FogLedger", "FogStore", "FogTestSupport", "CFogSQLite"]),
+        test(
+            "FogStoreTests",
+            ["FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogStore", "FogTestSupport", "CFogSQLite"]),
         test("FogManifestFileTests", ["FogCore", "FogJobs", "FogManifestFile"]),
         test("FogAPITests", ["FogCore", "FogNet", "FogAPI"], exclude: ["Vectors"]),
+        test("FogMixnetTests", ["FogCore", "FogNet", "FogMixnet", nioCore, nioPosix], exclude: ["Vectors"]),
         test("FogWorkerTests", ["FogCore", "FogJobs", "FogManifestFile", "FogSandbox", "FogWorker", "CFog", logging]),
         test("EndToEndTests", []),
         test("FogCommandTests", ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogCommandLine"]),

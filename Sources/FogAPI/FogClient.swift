@@ -232,6 +232,49 @@ package struct FogClient: Sendable {
         try await call("POST", "/v1/ledger/grants", body, idempotencyKey: Self.newKey())
     }
 
+    // MARK: Credits by one's word
+
+    package func move(_ body: TransferBody) async throws -> BalanceBody {
+        try await call("POST", "/v1/ledger/transfers", body, idempotencyKey: Self.newKey())
+    }
+
+    package func reward(_ body: RewardBody) async throws -> EarningsBody.Line {
+        try await call("POST", "/v1/ledger/rewards", body, idempotencyKey: Self.newKey())
+    }
+
+    package func rules() async throws -> RuleListBody { try await call("GET", "/v1/ledger/rules") }
+
+    package func setRule(_ body: RuleChangeBody) async throws -> RuleBody {
+        try await call("POST", "/v1/ledger/rules", body, idempotencyKey: Self.newKey())
+    }
+
+    package func correct(_ body: CorrectionBody) async throws -> CorrectedBody {
+        try await call("POST", "/v1/ledger/corrections", body, idempotencyKey: Self.newKey())
+    }
+
+    package func earnings(
+        _ account: String? = nil, before: UInt64? = nil, limit: Int = 200
+    ) async throws -> EarningsBody {
+        var query = Query()
+        query.add("before", before.map(String.init))
+        query.add("limit", String(limit))
+        return try await call("GET", "/v1/ledger/accounts/\(Query.escaped(account ?? "self"))/earnings" + query.text)
+    }
+
+    /// - Parameter month: as `2026-11`; nil = the present one.
+    package func statement(_ account: String? = nil, month: String?) async throws -> StatementBody {
+        var query = Query()
+        query.add("month", month)
+        return try await call("GET", "/v1/ledger/accounts/\(Query.escaped(account ?? "self"))/statement" + query.text)
+    }
+
+    package func history(ofJob job: String, before: UInt64? = nil, limit: Int = 200) async throws -> JobHistoryBody {
+        var query = Query()
+        query.add("before", before.map(String.init))
+        query.add("limit", String(limit))
+        return try await call("GET", "/v1/ledger/jobs/\(Query.escaped(job))/history" + query.text)
+    }
+
     /// The audit report as JSON (checks, verdicts, first bad sequence).
     package func audit() async throws -> JSON {
         try JSON(parsing: try await raw("GET", "/v1/ledger/audit", patience: .minutes(10)).body)
@@ -250,6 +293,13 @@ package struct FogClient: Sendable {
         try await call(
             "POST", "/v1/nodes/\(Query.escaped(reference))/labels", LabelBody(labels: labels),
             idempotencyKey: Self.newKey())
+    }
+
+    package func marketPrices() async throws -> MarketPricesBody { try await call("GET", "/v1/market/prices") }
+
+    package func ask(_ reference: String, _ ask: AskBody) async throws -> NodeBody {
+        try await call(
+            "POST", "/v1/nodes/\(Query.escaped(reference))/ask", ask, idempotencyKey: Self.newKey())
     }
 
     /// Lets go of what retention does not keep, or only counts it.
@@ -305,6 +355,11 @@ package enum Wire {
 
     /// - Throws: `bad_body` that names the field, what was found and what was wanted.
     package static func decode<Value: Decodable>(_: Value.Type, from bytes: [UInt8]) throws -> Value {
+        // RFC 8259, section 8.1: UTF-8 and nothing else. The decoder would guess at others, and takes what it then cannot
+        // read for a document without members.
+        guard bytes.prefix(4).allSatisfy({ $0 != 0 && $0 < 0x80 }) else {
+            throw CoreFailure("bad_body", "the body is no JSON in UTF-8")
+        }
         do {
             return try JSONDecoder().decode(Value.self, from: Data(bytes))
         } catch let error as DecodingError {

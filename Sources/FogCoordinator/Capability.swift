@@ -27,7 +27,11 @@ package enum Capability: String, Sendable, CaseIterable {
     case seeAccounts = "see_accounts"
     case seeReceipts = "see_receipts"
     case auditLedger = "audit_ledger"
+    /// Every record of the log.
+    case readLedger = "read_ledger"
     case grantCredits = "grant_credits"
+    /// To others and into one's stake: of one's own account.
+    case moveCredits = "move_credits"
     case seeUsage = "see_usage"
     /// Who may get in, and who may not any more.
     case administer
@@ -54,13 +58,13 @@ package enum Capability: String, Sendable, CaseIterable {
         case .readJobs: Rule(Self.everybody, everyones: [.admin])
         case .changeJobs: Rule([.client, .admin], everyones: [.admin])
         case .seeHistory: Rule([.admin, .auditor], everyones: [.admin, .auditor])
-        case .storeContent: Rule([.client, .worker, .admin])
+        case .storeContent, .moveCredits: Rule([.client, .worker, .admin])
         case .work: Rule([.worker])
         case .seeMachines: Rule(Self.everybody, everyones: Self.everybody)
         case .changeMachines: Rule(Self.everybody, everyones: [.admin])
         case .seeAccounts, .seeReceipts: Rule(Self.everybody, everyones: [.admin, .auditor])
         case .auditLedger: Rule([.admin, .auditor, .client], everyones: [.admin, .auditor, .client])
-        case .seeUsage: Rule([.admin, .auditor], everyones: [.admin, .auditor])
+        case .seeUsage, .readLedger: Rule([.admin, .auditor], everyones: [.admin, .auditor])
         case .trustMachines, .grantCredits, .administer: Rule([.admin], everyones: [.admin])
         }
     }

@@ -125,6 +125,7 @@ extension CoordinatorCore {
         }
         guard node.row.trusted != isTrusted else { return }
         node.row.trusted = isTrusted
+        isKinshipStale = true
         node.plan = []
         save(node)
         note(isTrusted ? "node_trusted" : "node_distrusted", at: now, node: id, detail: ["by": principal.name])

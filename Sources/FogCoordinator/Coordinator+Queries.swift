@@ -1,7 +1,7 @@
 package import FogCore
 package import FogJobs
 package import FogLedger
-internal import FogPlacement
+package import FogPlacement
 package import FogStore
 
 /// What people look at.
@@ -66,6 +66,10 @@ extension Coordinator {
         package var leases: Int
         package var whyClosed: String?
         package var ownerName: String
+        /// What placement counts on for tasks without a device.
+        package var trust: Double
+        /// Of one node alone: why its trust is what it is.
+        package var reputation: [CapabilityClass: ReputationAccount] = [:]
     }
 
     package func nodes(for principal: Principal) -> [NodeStatus] {
@@ -74,7 +78,8 @@ extension Coordinator {
             node in
             NodeStatus(
                 row: node.row, liveness: node.liveness.rawValue, allowance: node.allowance, leases: node.leases.count,
-                whyClosed: node.whyClosed(at: now.wall), ownerName: core.ownerName(of: node))
+                whyClosed: core.outOfBounds(node, at: now) ?? node.whyClosed(at: now.wall),
+                ownerName: core.ownerName(of: node), trust: core.trust(of: node, .cpu, at: now))
         }
     }
 
@@ -86,9 +91,14 @@ extension Coordinator {
         }
         let standing = all.filter { $0.row.standing != .revoked }
         let matches = standing.isEmpty ? all : standing
-        guard let only = matches.first else { throw CoordinatorFailure.notFound }
+        guard var only = matches.first else { throw CoordinatorFailure.notFound }
         guard matches.count == 1 else {
             throw CoordinatorFailure("ambiguous", "`\(reference)` names \(matches.count) nodes")
+        }
+        for capability in CapabilityClass.allCases {
+            let known = core.reputations[.init(node: only.row.id, capability: capability)]
+            guard known != nil || capability == .cpu else { continue }
+            only.reputation[capability] = ReputationAccount(of: known, at: now.wall)
         }
         return only
     }

@@ -4,8 +4,12 @@ package import FogStore
 
 /// The worker's side of the coordinator.
 extension Coordinator {
-    package func hello(_ hello: WorkerHello, from key: KeyID) async throws -> WorkerTerms {
-        try await perform { core, now throws(CoordinatorFailure) in try core.hello(hello, from: key, at: now) }
+    package func hello(
+        _ hello: WorkerHello, from key: KeyID, origin: NetworkAddress? = nil
+    ) async throws -> WorkerTerms {
+        try await perform { core, now throws(CoordinatorFailure) in
+            try core.hello(hello, from: key, origin: origin, at: now)
+        }
     }
 
     /// Renews a worker's leases. An answer without orders is held back as long as the worker allows, so that an order

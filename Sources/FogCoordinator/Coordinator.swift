@@ -140,14 +140,17 @@ package actor Coordinator: Service {
         let seed = SecureRandom.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         core = CoordinatorCore(
             recovering: state, rules: core.rules, key: key, seed: seed, at: Moment(clock))
+        core.sealer = try await LedgerSealer.open(store, key: signingKey)
         core.usageBook.replace(usage)
         findSecrets()
+        try await findEpoch()
         core.disk = DiskLevel(space(), rules: core.rules)
         directory.replace(core.principals)
         if state.ledger == nil || state.ledger?.head.count == 0 {
             core.openBooks(at: now)
-            try await durable(ticket())
         }
+        core.keepEconomy(at: now)
+        try await durable(ticket())
         logger.info(
             "coordinator recovered",
             metadata: [

@@ -52,8 +52,16 @@ package struct CoordinatorConfiguration: Sendable, Hashable {
     /// Credits a core-hour and a GiB-hour, for nodes that ask nothing else.
     package var coreHourPrice = Credits.credits(1)
     package var gibHourPrice = Credits(micro: 100_000)
-    /// Trust of a node before there is any history.
-    package var initialTrust = 0.5
+    /// Trust of a node that the operator trusts, until its results earn more.
+    package var operatorTrust = 0.95
+    /// How likely a trusted node's result in an array is first asked of a stranger's node too, as an audit. Default 0.01.
+    package var auditChance = 0.01
+    /// Tasks of a step below which none of it is audited: the submitter waits for the last ones. Default 20.
+    package var auditLeastTasks = 20
+    /// With `verify: auto`, how long a result waits for another owner's machine to take a copy. Default 1 h.
+    package var copyPatience: TimeSpan = .hours(1)
+    /// Whether owners whose machines share a public address block count as one. Off where all come through one address.
+    package var addressesLinkOwners = true
     /// The strategy for jobs that wish none.
     package var strategy = "nsga2"
     /// How much latency, balance, trust, cost and price count for jobs that do not say; nil = by their service class.

@@ -7,12 +7,15 @@ package import FogStore
 package struct LedgerAuditor: Sendable {
     private let store: any Store
     private let coordinator: PublicKey?
+    private let outside: [OutsideCheckpoint]
     /// Records between two words about how far it is.
     private static let stride: UInt64 = 2000
 
     /// - Parameter coordinator: the key that must have signed the grants and that the receipts must name; nil when the
     ///   ledger itself has to say which it is.
-    package init(store: any Store, coordinator: PublicKey? = nil) {
+    /// - Parameter outside: checkpoints that others kept.
+    package init(store: any Store, coordinator: PublicKey? = nil, outside: [OutsideCheckpoint] = []) {
+        self.outside = outside
         self.store = store
         self.coordinator = coordinator
     }
@@ -21,14 +24,20 @@ package struct LedgerAuditor: Sendable {
     ///
     /// - Parameter progress: called with the number of records checked so far.
     package func run(progress: @escaping @Sendable (UInt64) -> Void = { _ in }) async throws -> AuditReport {
-        let coordinator = coordinator
+        let (coordinator, outside) = (coordinator, outside)
         return try await store.readEconomy { economy in
-            let work = try Self.workUnderWay(economy)
+            var complaints: [String] = []
+            let work = try Self.tolerant(&complaints, []) { try Self.workUnderWay(economy) }
             var audit = Audit(
                 coordinator: coordinator,
                 sources: Audit.Sources(
                     document: { try economy.document($0) }, receipt: Self.claim, isOver: { !work.contains($0) }))
-            for complaint in try economy.complaints() { audit.take(complaint: complaint) }
+            for checkpoint in outside { audit.require(checkpoint) }
+            // The roots that the stored checkpoints speak of are taken down while the log passes.
+            try economy.rows(of: .checkpoints) { row in
+                if case .checkpoint(let stored) = row { audit.expect(rootOfSize: stored.size) }
+            }
+            for complaint in try complaints + economy.complaints() { audit.take(complaint: complaint) }
             for table in EconomyTable.allCases {
                 try economy.rows(of: table) { row in
                     try audit.take(row)
@@ -37,8 +46,21 @@ package struct LedgerAuditor: Sendable {
                     }
                 }
             }
-            try economy.receipts { try audit.require(document: $1, of: $0) }
+            var receipts: [(AttemptID, Digest)] = []
+            try Self.tolerant(&complaints, ()) { try economy.receipts { receipts.append(($0, $1)) } }
+            for (attempt, digest) in receipts { try audit.require(document: digest, of: attempt) }
+            if let last = complaints.last { audit.take(complaint: last) }
             return audit.report()
+        }
+    }
+
+    /// Tables beside the ledger that do not read are a finding, not the end of the audit.
+    private static func tolerant<Value>(
+        _ complaints: inout [String], _ otherwise: Value, _ body: () throws -> Value
+    ) throws -> Value {
+        do { return try body() } catch let failure as any CodedFailure where failure.code == "corrupt" {
+            complaints.append(failure.message)
+            return otherwise
         }
     }
 
@@ -58,7 +80,8 @@ package struct LedgerAuditor: Sendable {
             let receipt = try SignedReceipt(bytes: document.bytes).receipt
             return ReceiptClaim(
                 subject: CoordinatorCore.subject(of: receipt.attempt), worker: receipt.node,
-                coordinator: receipt.coordinator, bound: receipt.priceBound)
+                coordinator: receipt.coordinator, bound: receipt.priceBound,
+                cpuNanoseconds: receipt.usage.cpuNanoseconds, result: receipt.outputDigest)
         } catch {
             throw LedgerFailure("bad_evidence", error.message)
         }

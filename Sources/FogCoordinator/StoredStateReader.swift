@@ -15,6 +15,7 @@ struct StoredStateReader {
         state.tasks = try await store.openTasks()
         state.attempts = try await store.openAttempts()
         state.nodes = try await store.nodes()
+        state.reputations = try await store.reputations()
         state.principals = try await store.principals()
         state.invitations = try await store.invitations()
         state.applicants = try await store.applicants()

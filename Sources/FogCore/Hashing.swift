@@ -120,11 +120,11 @@ package struct SHA256Stream: ~Copyable {
     }
 }
 
-/// Starts libsodium once; every use of it in this module passes here first.
-enum Sodium {
+/// Starts libsodium once; every use of it passes here first.
+package enum Sodium {
     private static let started: Bool = sodium_init() >= 0
 
-    static func start() {
+    package static func start() {
         precondition(started, "libsodium could not be initialised")
     }
 }

@@ -75,7 +75,10 @@ extension Routes {
                 var body = try Wire.decode(WorkerHello.self, from: asked.request.body)
                 try WorkerBounds.check(body)
                 body.report.protocolVersion = try ProtocolVersion.of(asked.request)
-                return try .json(try await routes.coordinator.hello(body, from: asked.principal.key.id))
+                return try .json(
+                    try await routes.coordinator.hello(
+                        body, from: asked.principal.key.id, origin: asked.request.origin.flatMap { NetworkAddress($0) })
+                )
             }
         ),
         (

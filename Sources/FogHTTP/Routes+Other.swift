@@ -4,6 +4,7 @@ internal import FogCore
 internal import FogJobs
 internal import FogLedger
 internal import FogNet
+internal import FogPlacement
 internal import FogStore
 
 extension Routes {
@@ -28,7 +29,7 @@ extension Routes {
         (
             "GET /v1/ledger/accounts/{account}",
             { routes, asked, parameters in
-                try .json(BalanceBody(try await routes.account(parameters["account"], asked)))
+                try .json(await routes.balance(of: try await routes.account(parameters["account"], asked)))
             }
         ),
         (
@@ -48,12 +49,28 @@ extension Routes {
             }
         ),
         (
+            "GET /v1/receipts/{attempt}/proof",
+            { routes, asked, parameters in
+                let id = try attempt(parameters)
+                var answer = CarrierResponse.text("")
+                answer.body = try await routes.coordinator.proof(of: id, for: asked.principal).encoded
+                return answer
+            }
+        ),
+        (
+            "GET /v1/ledger/entries/{bundle}",
+            { routes, _, parameters in
+                guard let number = UInt64(parameters["bundle"]), String(number) == parameters["bundle"] else {
+                    let found = parameters["bundle"].prefix(40)
+                    throw Problem(400, "bad_bundle", "a bundle is named by its number from 0, found `\(found)`")
+                }
+                return .bytes(try await routes.coordinator.entries(ofBundle: number))
+            }
+        ),
+        (
             "GET /v1/receipts/{attempt}",
             { routes, asked, parameters in
-                guard let id = try? AttemptID(parameters["attempt"]) else {
-                    let found = parameters["attempt"].prefix(80)
-                    throw Problem(400, "bad_attempt", "an attempt reads JOB.TASK.TOKEN, found `\(found)`")
-                }
+                let id = try attempt(parameters)
                 let (attempt, document) = try await routes.coordinator.receipt(of: id, for: asked.principal)
                 return try .json(
                     ReceiptBody(
@@ -82,6 +99,14 @@ extension Routes {
         ),
     ]
 
+    private static func attempt(_ parameters: RouteParameters) throws(Problem) -> AttemptID {
+        guard let id = try? AttemptID(parameters["attempt"]) else {
+            let found = parameters["attempt"].prefix(80)
+            throw Problem(400, "bad_attempt", "an attempt reads JOB.TASK.TOKEN, found `\(found)`")
+        }
+        return id
+    }
+
     private func set(
         _ standing: NodeRow.Standing, _ asked: AuthenticatedRequest, _ parameters: RouteParameters
     ) async throws -> CarrierResponse {
@@ -100,6 +125,25 @@ extension NodeBody {
         self.init(
             row: status.row, owner: status.ownerName, liveness: status.liveness, allowance: status.allowance,
             closed: status.whyClosed, leases: status.leases)
+        trust = status.trust
+        guard !status.reputation.isEmpty else { return }
+        reputation = status.reputation.sorted { $0.key < $1.key }.map { ReputationBody($0, $1) }
+    }
+}
+
+extension ReputationBody {
+    fileprivate init(_ capability: CapabilityClass, _ account: ReputationAccount) {
+        self.init(
+            capability: capability.rawValue, earned: account.trust, expectation: account.expectation,
+            good: account.good, bad: account.bad, goodHalfLife: Evidence.goodHalfLife,
+            badHalfLife: Evidence.badHalfLife,
+            kinds: Evidence.Verdict.allCases.compactMap { verdict in
+                account.counts[verdict].map {
+                    Kind(
+                        verdict: verdict.rawValue, count: $0, good: verdict.weights.good, bad: verdict.weights.bad)
+                }
+            }, validInARow: account.validInARow, chanceOfCopy: account.chanceOfCopy, asOf: account.asOf,
+            advice: account.advice)
     }
 }
 
@@ -121,7 +165,8 @@ extension HistoryBody.Line {
         self.init(
             sequence: record.sequence, at: record.time, kind: transfer.kind.description,
             amount: isReserved ? .zero : amount, reserved: isReserved ? amount : nil,
-            other: gained ? transfer.debit : transfer.credit, subject: record.subject.description,
+            transfer: transfer.id, other: gained ? transfer.debit : transfer.credit,
+            subject: record.subject.description,
             evidence: record.evidence == .zero ? nil : record.evidence)
     }
 }

@@ -27,13 +27,13 @@ package struct Routes: CarrierEndpoint {
     /// What strangers may ask; ``answerOpen(_:)`` answers it.
     static let openRoutes = [
         "GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json", "GET /v1/info", "POST /v1/join",
-        "GET /install", "GET /install.sh", "GET /install/{package}",
+        "GET /install", "GET /install.sh", "GET /install/{package}", "GET /log/checkpoint",
+        "GET /log/tile/{level}/{number}", "GET /log/tile/{level}/{number}/{width}",
     ].map(RoutePattern.init)
 
     static let routes: [(pattern: RoutePattern, handler: Handler)] =
         (jobRoutes + placementRoutes + contentRoutes + workerRoutes + linkRoutes + otherRoutes + enrolmentRoutes
-        + usageRoutes
-        + operatorRoutes).map { (RoutePattern($0.0), $0.1) }
+        + usageRoutes + operatorRoutes + economyRoutes + marketRoutes).map { (RoutePattern($0.0), $0.1) }
 
     /// All of them; a path that is written out comes before one with parameters that it would fit as well, and answers
     /// for all its methods. An open route has no handler.
@@ -73,6 +73,7 @@ package struct Routes: CarrierEndpoint {
         if let answer = InstallFiles.answer(request, of: installFiles, url: joining.url()) {
             return (answer, "/install")
         }
+        if let answer = await answerLog(request) { return (answer, "/log") }
         if let refusal = tooOldOrNew(request) { return (refusal, "426") }
         if let open = await answerOpen(request) { return (open, request.path) }
         var allowed: [String] = []

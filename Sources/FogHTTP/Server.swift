@@ -174,6 +174,7 @@ struct Door: HTTPResponder {
         }
         var carried = CarrierRequest(
             method: request.method.rawValue, target: target, headers: CarrierHeaders(request.headers))
+        carried.origin = channel.remoteAddress?.ipAddress
         if let problem = admission(carried) { return refuse(problem, on: channel) }
         if let streams, EventStreamWriter.asks(carried) {
             switch await streams.events(for: carried, after: carried.headers["last-event-id"]) {

@@ -56,6 +56,26 @@ package enum LedgerRefusal: Hashable, Sendable {
     case evidenceMissing(TransferKind)
     case unknownKey(KeyID)
     case keyRevoked(KeyID)
+    /// There is one issuance, and a quota is of one user, rule and day: the id must say so.
+    case idNotOfKind(AccountID, AccountKind)
+    case unitNotOfKind(AccountKind, LedgerUnit)
+    /// A quota's day is over or has not come.
+    case notToday(AccountID)
+    case dailyLimit(AccountID, wanted: Credits, left: Credits)
+    case poolExhausted(AccountID, wanted: Credits, left: Credits)
+    /// A reward and the quota that it uses stand side by side in one chain.
+    case notLinked(TransferKind)
+    /// No version of the rule is in force.
+    case noRule(String)
+    case badRule(String, String)
+    /// A rule in force says another amount.
+    case notDue(TransferKind, wanted: Credits, due: Credits)
+    case stillUnbonding(AccountID, until: Timestamp)
+    /// Something is to hold from a time that has passed.
+    case timeBackwards(stated: Timestamp, ledger: Timestamp)
+    case unknownTransfer(TransferID)
+    /// Only a whole transfer of some kinds is reversed, by one correction.
+    case notCorrectable(TransferID, String)
     /// The id is known with another body; the field that differs first.
     case differs(String)
 
@@ -86,6 +106,19 @@ package enum LedgerRefusal: Hashable, Sendable {
         case .evidenceMissing: "evidence_missing"
         case .unknownKey: "unknown_key"
         case .keyRevoked: "key_revoked"
+        case .idNotOfKind: "id_not_of_kind"
+        case .unitNotOfKind: "unit_not_of_kind"
+        case .notToday: "not_today"
+        case .dailyLimit: "daily_limit_exceeded"
+        case .poolExhausted: "pool_exhausted"
+        case .notLinked: "not_linked"
+        case .noRule: "no_rule_in_force"
+        case .badRule: "bad_rule"
+        case .notDue: "amount_not_due"
+        case .stillUnbonding: "still_unbonding"
+        case .timeBackwards: "time_backwards"
+        case .unknownTransfer: "unknown_transfer"
+        case .notCorrectable: "not_correctable"
         case .differs(let field): "exists_with_different_\(field)"
         }
     }
@@ -121,6 +154,20 @@ package enum LedgerRefusal: Hashable, Sendable {
         case .evidenceMissing(let kind): "a \(kind) must cite the digest of its evidence"
         case .unknownKey(let id): "key \(id) is not enrolled"
         case .keyRevoked(let id): "key \(id) is revoked"
+        case .idNotOfKind(let id, let kind): "\(id) is not the id of such an account of kind \(kind)"
+        case .unitNotOfKind(let kind, let unit): "an account of kind \(kind) counts \(kind.unit), not \(unit)"
+        case .notToday(let id): "the day of quota \(id) is not today"
+        case .dailyLimit(let id, let wanted, let left): "the daily limit leaves \(left), wanted \(wanted) (quota \(id))"
+        case .poolExhausted(let id, let wanted, let left): "pool \(id) has \(left) left, wanted \(wanted)"
+        case .notLinked(let kind):
+            "a \(kind) stands in one chain with its counterpart: use, then reward, of one amount and subject"
+        case .noRule(let name): "no version of the rule \(name) is in force"
+        case .badRule(let name, let problem): "the rule \(name) does not hold: \(problem)"
+        case .notDue(let kind, let wanted, let due): "a \(kind) of \(due) is due, found \(wanted)"
+        case .stillUnbonding(let id, let until): "account \(id) is bound until \(until)"
+        case .timeBackwards(let stated, let ledger): "time does not go back: \(stated) is not after \(ledger)"
+        case .unknownTransfer(let id): "there is no transfer \(id)"
+        case .notCorrectable(let id, let why): "transfer \(id) cannot be reversed so: \(why)"
         case .differs(let field): "the id is known with a different \(field)"
         }
     }

@@ -25,6 +25,8 @@ package struct CarrierRequest: Hashable, Sendable {
     package var target: String
     package var headers: CarrierHeaders
     package var body: [UInt8]
+    /// The address that it came from, where the carrier knows and shows it. Nothing that the asker says.
+    package var origin: String?
 
     package init(method: String, target: String, headers: CarrierHeaders = [:], body: [UInt8] = []) {
         self.method = method

@@ -1,6 +1,7 @@
 package import FogCore
 package import FogJobs
 package import FogLedger
+package import FogPlacement
 
 /// Where the coordinator's state outlives the process: jobs, nodes, ledger and history in one transaction.
 ///
@@ -22,6 +23,8 @@ package protocol Store: Sendable {
     /// Attempts without an end.
     func openAttempts() async throws(StoreFailure) -> [AttemptRecord]
     func nodes() async throws(StoreFailure) -> [NodeRow]
+    /// What is known of nodes' results.
+    func reputations() async throws(StoreFailure) -> [Reputation.Key: Reputation]
     func principals() async throws(StoreFailure) -> [Principal]
     /// Invitations that have uses left, expired ones too.
     func invitations() async throws(StoreFailure) -> [Invitation]
@@ -70,11 +73,19 @@ package protocol Store: Sendable {
     func transfer(_ id: TransferID) async throws(StoreFailure) -> KnownTransfer?
     /// Whether a post was made for a subject.
     func isPaid(_ subject: SubjectID) async throws(StoreFailure) -> Bool
+    /// The record that posted for a subject.
+    func payment(of subject: SubjectID) async throws(StoreFailure) -> UInt64?
     func account(_ id: AccountID) async throws(StoreFailure) -> Account?
     /// Records that name the account, newest first.
     func ledgerRecords(of account: AccountID, before sequence: UInt64?, limit: Int) async throws(StoreFailure)
         -> [StoredLedgerRecord]
     func evidence(_ digest: Digest) async throws(StoreFailure) -> EvidenceDocument?
+    /// Records from a sequence on, in order.
+    func ledgerRecords(from sequence: UInt64, limit: Int) async throws(StoreFailure) -> [StoredLedgerRecord]
+    /// The hashes that a tile of the log's tree has by now: none to 256.
+    func hashes(of tile: TileID) async throws(StoreFailure) -> [Digest]
+    /// The newest checkpoint; nil while nothing was signed.
+    func checkpoint() async throws(StoreFailure) -> StoredCheckpoint?
     /// Reads the economy whole and as it was at one moment, whatever is committed meanwhile: for the audit.
     ///
     /// - Parameter body: runs at once, away from the caller; what it throws comes back as a ``StoreFailure``.
@@ -236,6 +247,7 @@ package struct Change: Sendable {
     /// Ended attempts that were paid after their end: once, and within their bound.
     package var latePayments: [AttemptID: Credits] = [:]
     package var nodes: [NodeID: NodeRow] = [:]
+    package var reputations: [Reputation.Key: Reputation] = [:]
     package var events: [EventRecord] = []
     /// One of the same step and time replaces the other.
     package var decisions: [StoredDecision] = []
@@ -246,6 +258,8 @@ package struct Change: Sendable {
     package var logs: [StoredLog] = []
     package var evidence: [EvidenceDocument] = []
     package var ledger: LedgerChange?
+    /// What the records of ``ledger`` add to the tree.
+    package var tree: TreeChange?
     package var settings: [String: String] = [:]
 
     package init() {}

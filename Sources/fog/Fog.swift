@@ -23,15 +23,17 @@ struct Fog: AsyncParsableCommand {
             CommandGroup(
                 name: "Things",
                 subcommands: [
-                    JobCommand.self, NodeCommand.self, LedgerCommand.self, ContextCommand.self, IdentityCommand.self,
+                    JobCommand.self, NodeCommand.self, LedgerCommand.self, MarketCommand.self, ContextCommand.self,
+                    IdentityCommand.self,
                     EnrollCommand.self, SandboxCommand.self, ProfileCommand.self, QuotaCommand.self, ConfigCommand.self,
                 ]),
             CommandGroup(
                 name: "Machines",
                 subcommands: [
                     DevCommand.self, CoordinatorCommand.self, WorkerCommand.self, JoinCommand.self, HarvestCommand.self,
-                    DoctorCommand.self, BenchCommand.self, PlacementCommand.self,
-                    CompletionsCommand.self,
+                    DoctorCommand.self, BenchCommand.self, PlacementCommand.self, MixnetCommand.self,
+                    MixnodeCommand.self,
+                    DirectoryCommand.self, CompletionsCommand.self,
                 ]),
         ])
 }

@@ -46,6 +46,32 @@ extension EndToEnd {
             try await pool.stop()
         }
 
+        @Test("Credits that are moved while the coordinator is killed are moved, and once")
+        func moved() async throws {
+            let pool = try await Pool(workers: 1, slots: 1, owners: true)
+            var random = SystemRandomNumberGenerator()
+            let letters = Array("0123456789abcdefghjkmnpqrstvwxyz")
+            for _ in 0..<4 {
+                let transfers = (0..<4).map { _ in
+                    let id = String((0..<25).map { _ in letters[Int.random(in: 0..<32, using: &random)] }) + "0"
+                    return ["ledger", "transfer", "worker-0", "1.5", "--id", id]
+                }
+                let first = try transfers.map {
+                    try Child(Places.fog, $0, environment: Cloud.environment(home: pool.home))
+                }
+                // Some have not asked yet, some wait, some were answered.
+                try await Task.sleep(for: .milliseconds(Int.random(in: 20...200, using: &random)))
+                try await pool.killCoordinator()
+                try await pool.startCoordinator()
+                for child in first { _ = try await child.end(within: Cloud.patience) }
+                for transfer in transfers { try await pool.expect(transfer) }
+            }
+            #expect(try await pool.expect(["ledger", "balance", "worker-0", "--quiet"]).output.hasPrefix("24"))
+            #expect(try await pool.expect(["ledger", "balance", "--quiet"]).output.hasPrefix("9976"))
+            try await pool.expect(["ledger", "audit"])
+            try await pool.stop()
+        }
+
         @Test("While the coordinator is away its tasks go on, and none is begun again")
         func away() async throws {
             let pool = try await Pool(workers: 1, slots: 20)

@@ -9,6 +9,9 @@ import Testing
 /// Somebody has the database file and knows its tables: whatever is changed, the audit says so and says where.
 @Suite("Tampering with a database")
 struct AuditTamperTests {
+    /// Those that have rows in short books; full tiles come with the 256th record.
+    private static let tables = EconomyTable.allCases.filter { $0 != .tiles }
+
     @Test("honest books are clean, also when their jobs are pruned and work goes on")
     func honest() async throws {
         try await AuditedBooks.with { books in
@@ -16,7 +19,7 @@ struct AuditTamperTests {
             #expect(first.failed == [])
             #expect(first.verdict == .clean)
             #expect(first.records > 30)
-            for table in EconomyTable.allCases {
+            for table in Self.tables {
                 #expect(
                     try await books.query("SELECT count(*) FROM \(table.rawValue)", columns: 1) != [["0"]], "\(table)")
             }
@@ -47,7 +50,7 @@ struct AuditTamperTests {
 
     // MARK: - Every table
 
-    @Test("each column, in each row of a short table or three of a long one", arguments: EconomyTable.allCases)
+    @Test("each column, in each row of a short table or three of a long one", arguments: tables)
     func columns(of table: EconomyTable) async throws {
         try await AuditedBooks.with { books in
             let rows = try await TableRows(table, in: books)
@@ -64,7 +67,7 @@ struct AuditTamperTests {
         }
     }
 
-    @Test("each row removed, one added, all removed", arguments: EconomyTable.allCases)
+    @Test("each row removed, one added, all removed", arguments: tables)
     func rows(of table: EconomyTable) async throws {
         try await AuditedBooks.with { books in
             let rows = try await TableRows(table, in: books)
@@ -197,6 +200,64 @@ struct AuditTamperTests {
             let report = try await books.audit()
             #expect(Set(report.failed.map(\.check)) == [.pendings, .singlePayment, .accounts])
             #expect(report.firstBadSequence == added.sequence)
+        }
+    }
+
+    @Test("a log written anew by somebody who has every key but the coordinator's")
+    func unsigned() async throws {
+        try await AuditedBooks.with { books in
+            let count = UInt64(try await books.records().count)
+            try await books.rewrite(
+                { $0.sequence == count - 1 ? $0.with(time: $0.time + .seconds(1)) : $0 }, isSealed: false)
+            let report = try await books.audit()
+            #expect(report.failed.map(\.check) == [.checkpoints])
+            #expect(report.firstBadSequence == count - 1)
+        }
+    }
+
+    @Test("tiles of a longer log; a coordinator goes on from them, and not from others")
+    func tiles() async throws {
+        try await AuditedBooks.with { books in
+            let admin = AuditedBooks.seeded(100).publicKey.id
+            for index in 0..<600 {
+                let roles: LedgerRoles = index % 2 == 0 ? [.client] : [.client, .admin]
+                #expect(books.core.post([LedgerEntry(.setRoles(admin, roles))], at: books.now) == nil)
+                if index % 50 == 0 { try await books.commit() }
+            }
+            try await books.commit()
+            #expect(
+                try await books.query("SELECT level, number FROM ledger_tiles", columns: 2) == [
+                    ["0", "0"], ["0", "1"],
+                ])
+            let honest = try await books.audit()
+            #expect(honest.failed == [])
+            books.core.sealer = try await LedgerSealer.open(books.store, key: AuditedBooks.coordinator)
+            #expect(books.core.post([LedgerEntry(.setRoles(admin, [.client]))], at: books.now) == nil)
+            try await books.commit()
+            #expect(try await books.audit().failed == [])
+            for statement in [
+                "DELETE FROM ledger_tiles WHERE number = 1",
+                "UPDATE ledger_tiles SET root = \(Digest.zero.sql) WHERE number = 0",
+                "INSERT INTO ledger_tiles VALUES (1, 0, \(Digest.zero.sql))",
+                "UPDATE ledger_tiles SET number = 2 WHERE number = 1",
+            ] {
+                try await books.copied { copy in
+                    try await copy.tamper([statement])
+                    let report = try await copy.audit()
+                    #expect(report.failed.map(\.check) == [.tree], "\(statement)")
+                    guard !statement.hasPrefix("INSERT") else { return }
+                    await #expect(throws: StoreFailure.self, "\(statement)") {
+                        try await LedgerSealer.open(copy.store, key: AuditedBooks.coordinator)
+                    }
+                }
+            }
+            // A log without a tree, as an older version left it, gets one.
+            try await books.copied { copy in
+                try await copy.tamper(["DELETE FROM ledger_tiles", "DELETE FROM ledger_checkpoints"])
+                #expect(try await copy.audit().failed.map(\.check) == [.tree, .checkpoints])
+                _ = try await LedgerSealer.open(copy.store, key: AuditedBooks.coordinator)
+                #expect(try await copy.audit().failed == [])
+            }
         }
     }
 
@@ -411,6 +472,8 @@ extension EconomyTable {
         case .transfers: .projectedTransfers
         case .accountRecords: .projectedAccountRecords
         case .paid: .projectedPaid
+        case .tiles: .tree
+        case .checkpoints: .checkpoints
         case .documents: .documents
         }
     }

@@ -13,8 +13,8 @@ import Testing
 struct AuditedBooks {
     private(set) var store: SQLiteStore
     private var path: String
-    private var core: CoordinatorCore
-    private var now = Moment(wall: Timestamp(seconds: 1_800_000_000), boot: .hours(1))
+    var core: CoordinatorCore
+    private(set) var now = Moment(wall: Timestamp(seconds: 1_800_000_000), boot: .hours(1))
     private var workers: [NodeID: SigningKey] = [:]
     private var keys: UInt8 = 0
     private var client: Principal
@@ -45,6 +45,7 @@ struct AuditedBooks {
         store = try SQLiteStore(path: path)
         core = CoordinatorCore(
             rules: Bench.rules, key: Self.coordinator.publicKey, ledger: Ledger(), eventSequence: 0, seed: 1, at: now)
+        core.sealer = LedgerSealer(key: Self.coordinator)
         #expect(core.post(LedgerEntry.systemAccounts, at: now) == nil)
         client = try core.enrol(
             key: Self.seeded(100).publicKey, name: "ada", roles: [.client, .admin], account: nil, at: now)
@@ -111,6 +112,7 @@ struct AuditedBooks {
     private mutating func submit(tasks: Int) throws -> JobID {
         let elements: Elements = tasks == 1 ? .single : .array(first: 0, last: tasks - 1, stride: 1)
         var step = StepSpec(action: .command(["true"]), elements: elements)
+        step.verify = .none
         step.retry.maxAttempts = 1
         let spec = JobSpec(name: "job", steps: [step])
         return try core.submit(
@@ -198,14 +200,27 @@ struct AuditedBooks {
     }
 
     /// The log with some records made new, chained and hashed again to its end; `more` follows.
-    func rewrite(_ edit: (LedgerRecord) -> LedgerRecord, adding more: [LedgerRecord] = []) async throws {
+    /// - Parameter isSealed: by somebody who has the coordinator's key.
+    func rewrite(
+        _ edit: (LedgerRecord) -> LedgerRecord, adding more: [LedgerRecord] = [], isSealed: Bool = true
+    ) async throws {
         var previous = Digest.zero
+        var tree = CompactRange()
         var statements = ["DELETE FROM ledger_records"]
         for record in try await records() + more {
             let row = edit(record).with(previous: previous).sealed
             previous = row.hash
+            _ = tree.append(row.hash)
             statements.append(
                 "INSERT INTO ledger_records VALUES (\(row.record.sequence), \(row.hash.sql), \(row.bytes.sql))")
+        }
+        if isSealed {
+            let checkpoint = Checkpoint(origin: Checkpoint.origin(of: Self.coordinator.publicKey), head: tree.head)
+            let note = try checkpoint.signed(by: Self.coordinator)
+            statements += [
+                "DELETE FROM ledger_checkpoints",
+                "INSERT INTO ledger_checkpoints VALUES (0, \(tree.size), \(note.bytes.sql))",
+            ]
         }
         try await tamper(statements)
     }

@@ -21,6 +21,7 @@ struct Bench {
     init(rules: CoordinatorConfiguration = Bench.rules, credits: Credits = .credits(1000)) throws {
         store = MemoryStore()
         core = CoordinatorCore(rules: rules, key: key.publicKey, ledger: Ledger(), eventSequence: 0, seed: 1, at: now)
+        core.sealer = LedgerSealer(key: key)
         #expect(core.openBooks(at: now) == nil)
         let admin = SigningKey.generate()
         client = try core.enrol(
@@ -190,6 +191,7 @@ struct Bench {
     mutating func restart() async throws {
         let state = try await Self.state(of: store)
         core = CoordinatorCore(recovering: state, rules: core.rules, key: key.publicKey, seed: 2, at: now)
+        core.sealer = try await LedgerSealer.open(store, key: key)
     }
 
     /// What a coordinator reads when it starts, of jobs without files.
@@ -209,6 +211,7 @@ struct Bench {
                 .filter { $0.outcome == .success }
         }
         state.nodes = try await store.nodes()
+        state.reputations = try await store.reputations()
         state.principals = try await store.principals()
         state.ledger = try await store.ledgerState()
         state.eventSequence = try await store.lastEventSequence()

@@ -25,7 +25,7 @@ struct LatePaymentTests {
     func progress() async throws {
         var bench = try Bench()
         let (near, bob) = try bench.addStranger("near"), (far, carol) = try bench.addStranger("far")
-        let id = try bench.submit()
+        let id = try bench.submit { $0.steps[0].verify = .none }
         let first = try #require(bench.poll(near).first)
         bench.pass(.minutes(10))
         bench.finish(
@@ -51,7 +51,7 @@ struct LatePaymentTests {
     func noProgress() async throws {
         var bench = try Bench()
         let (near, bob) = try bench.addStranger("near"), (far, carol) = try bench.addStranger("far")
-        let id = try bench.submit()
+        let id = try bench.submit { $0.steps[0].verify = .none }
         let first = try #require(bench.poll(near).first)
         bench.pass(.minutes(1))
         bench.finish(first, on: near, outcome: .evictedUser, exitCode: nil, cpu: .minutes(1))
@@ -76,7 +76,7 @@ struct LatePaymentTests {
     func periodic() async throws {
         var bench = try Bench()
         let (near, bob) = try bench.addStranger("near"), (far, carol) = try bench.addStranger("far")
-        _ = try bench.submit()
+        _ = try bench.submit { $0.steps[0].verify = .none }
         let first = try #require(bench.poll(near).first)
         bench.pass(.minutes(5))
         for file in Self.checkpoint(1) {
@@ -101,7 +101,10 @@ struct LatePaymentTests {
     func bound() async throws {
         var bench = try Bench()
         let (near, bob) = try bench.addStranger("near"), (far, carol) = try bench.addStranger("far")
-        _ = try bench.submit { $0.steps[0].resources.time = .minutes(10) }
+        _ = try bench.submit {
+            $0.steps[0].resources.time = .minutes(10)
+            $0.steps[0].verify = .none
+        }
         for number in 1...3 as ClosedRange<UInt8> {
             let lease = try #require(bench.poll(near).first)
             bench.pass(.minutes(4))
@@ -186,7 +189,7 @@ struct LatePaymentTests {
         rules.economy = economy
         var bench = try Bench(rules: rules)
         let own = try bench.addNode("own"), near = try bench.addStranger("near").node
-        let id = try bench.submit(count: 3)
+        let id = try bench.submit(count: 3) { $0.steps[0].verify = .none }
         let first = bench.poll(own, want: 1), rest = bench.poll(near, want: 2)
         let free = economy ? CoordinatorCore.freeLogBytes : .max
         #expect(try await shown(of: id, in: bench) == [.max, free, free])

@@ -91,7 +91,7 @@ struct PlacementLoopTests {
         #expect(there.count == 3 && here.count == 3)
         for _ in 0..<12 {
             bench.pass(.seconds(10))
-            bench.core.hear(second, allowance: Bench.open(), at: bench.now)
+            bench.core.hear(second, allowance: Bench.open(8, .gibibytes(16)), at: bench.now)
             bench.core.tick(at: bench.now)
             bench.commit()
         }

@@ -55,6 +55,8 @@ struct HostileInputTests {
         "GET /v1/jobs/{job}/logs": ["task", "token", "stream", "offset", "limit"],
         "PUT /v1/blobs/{digest}": ["total", "offset"], "GET /v1/blobs/{digest}": ["offset", "length"],
         "GET /v1/ledger/accounts/{account}/history": ["before", "limit"],
+        "GET /v1/ledger/accounts/{account}/earnings": ["before", "limit"],
+        "GET /v1/ledger/jobs/{job}/history": ["before", "limit"],
     ]
 
     @Test("no query parameter breaks a route, whatever its value")

@@ -116,7 +116,8 @@ struct OpenAPITests {
         default:
             let id = String(repeating: "0", count: 26)
             let candidates = [
-                id, "\(id).0.1", "20s", "0", "a=b", "é", String(repeating: "x", count: 1001), "", "x", "1.5s",
+                id, "\(id).0.1", "20s", "0", "a=b", "2026-11", "é", String(repeating: "x", count: 1001), "", "x",
+                "1.5s",
             ]
             let isGood = { SchemaCheck.mistake(in: .string($0), schema) == nil }
             return (candidates.filter(isGood), candidates.filter { !isGood($0) })

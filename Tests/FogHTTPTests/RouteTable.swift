@@ -72,14 +72,22 @@ enum RouteTable {
         "POST /v1/nodes/{node}/resume": [.admin, .worker],
         "GET /v1/ledger/accounts/{account}": [.admin, .auditor],
         "GET /v1/ledger/accounts/{account}/history": [.admin, .auditor],
-        "GET /v1/receipts/{attempt}": [.admin, .auditor], "POST /v1/ledger/grants": [.admin],
+        "GET /v1/ledger/accounts/{account}/earnings": [.admin, .auditor],
+        "GET /v1/ledger/accounts/{account}/statement": [.admin, .auditor],
+        "GET /v1/ledger/jobs/{job}/history": [.admin, .auditor],
+        "POST /v1/ledger/transfers": [.client, .worker, .admin], "POST /v1/ledger/rewards": [.admin],
+        "GET /v1/ledger/rules": everybody, "POST /v1/ledger/rules": [.admin],
+        "POST /v1/ledger/corrections": [.admin],
+        "GET /v1/receipts/{attempt}": [.admin, .auditor], "GET /v1/receipts/{attempt}/proof": [.admin, .auditor],
+        "GET /v1/ledger/entries/{bundle}": [.admin, .auditor], "POST /v1/ledger/grants": [.admin],
         "GET /v1/ledger/audit": [.admin, .auditor, .client], "POST /v1/enroll": [.admin],
         "GET /v1/enrolments": [.admin], "POST /v1/enrolments/{enrolment}/approve": [.admin],
         "POST /v1/enrolments/{enrolment}/revoke": [.admin], "GET /v1/identities": [.admin],
         "POST /v1/identities/{identity}/suspend": [.admin], "POST /v1/identities/{identity}/resume": [.admin],
         "POST /v1/identities/{identity}/revoke": [.admin], "POST /v1/identity/rotate": everybody,
         "POST /v1/housekeeping": [.admin], "GET /v1/overview": everybody,
-        "POST /v1/nodes/{node}/labels": [.admin, .worker],
+        "POST /v1/nodes/{node}/labels": [.admin, .worker], "POST /v1/nodes/{node}/ask": [.admin, .worker],
+        "GET /v1/market/prices": everybody,
         "POST /v1/nodes/{node}/trust": [.admin], "POST /v1/nodes/{node}/distrust": [.admin],
     ]
 
@@ -99,6 +107,7 @@ enum RouteTable {
             "{job}": things.job.description, "{attempt}": things.attempt.description,
             "{digest}": things.blob.description, "{node}": things.node.description,
             "{account}": things.account.description, "{enrolment}": "nobody", "{identity}": "nobody",
+            "{bundle}": "0",
         ]
         return "/"
             + path.split(separator: "/").map { values[String($0)] ?? String($0) }.joined(separator: "/")
@@ -144,7 +153,17 @@ enum RouteTable {
         case "POST /v1/worker/checkpoint": encoded(CheckpointReport(attempt: things.attempt, files: [file]))
         case "POST /v1/ledger/grants":
             encoded(GrantBody(account: things.account.description, credits: .credits(1), reason: "a gift"))
+        case "POST /v1/ledger/transfers":
+            encoded(TransferBody(kind: "transfer", to: "ada", credits: Credits(micro: 1), id: anyTransfer()))
+        case "POST /v1/ledger/rewards":
+            encoded(
+                RewardBody(
+                    rule: "governance", account: things.account.description, quantity: 1, quality: 3, complexity: 3,
+                    evidence: .sha256([1]), reason: "a vote", id: anyTransfer()))
+        case "POST /v1/ledger/rules": encoded(RuleChangeBody(rule: "governance"))
+        case "POST /v1/ledger/corrections": encoded(CorrectionBody(transfer: anyTransfer(), reason: "a mistake"))
         case "POST /v1/nodes/{node}/labels": encoded(LabelBody(labels: ["room": "12"]))
+        case "POST /v1/nodes/{node}/ask": encoded(AskBody(core: .credits(2), gibibyte: nil))
         case "POST /v1/housekeeping": encoded(HousekeepingRequest(dryRun: true))
         case "POST /v1/enroll":
             encoded(EnrollBody(roles: [.client], uses: 1, ttl: .hours(1), owner: nil, credits: .zero))
@@ -154,6 +173,11 @@ enum RouteTable {
         case let other where other.hasPrefix("POST"): Array("{}".utf8)
         default: []
         }
+    }
+
+    private static func anyTransfer() -> TransferID {
+        var random = SystemRandomNumberGenerator()
+        return TransferID(at: SystemClock().now, using: &random)
     }
 
     /// A well made receipt of somebody who never had the lease.

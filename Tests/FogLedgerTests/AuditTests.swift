@@ -302,10 +302,11 @@ struct AuditTests {
         records.insert(
             records[place].with(
                 time: records[place].time - .milliseconds(1),
-                rawBody: .unrecognised(type: 0x0401, bytes: [1, 0, 1, 0])), at: place)
+                rawBody: .unrecognised(type: 0x0501, bytes: [1, 0, 1, 0])), at: place)
         records = records.enumerated().map { $1.with(sequence: UInt64($0)) }
         var rows = log.chained(records)
-        var report = try log.fixture.audit(rows)
+        let tree = try log.fixture.tree(over: rows.map(\.hash))
+        var report = try log.fixture.audit(rows, tree: tree)
         #expect(report.verdict == .newerSoftware)
         #expect(report[.counters]?.verdict == .unjudged)
         #expect(report[.counters]?.sequence == UInt64(place))
@@ -327,7 +328,7 @@ struct AuditTests {
         #expect(
             clean.json["vouches_for"]?.array?.compactMap(\.string) == [
                 "ledger_records", "ledger_accounts", "ledger_pendings", "ledger_keys", "ledger_transfers",
-                "ledger_account_records", "ledger_paid", "evidence_documents",
+                "ledger_account_records", "ledger_paid", "ledger_tiles", "ledger_checkpoints", "evidence_documents",
             ])
         var rows = log.rows
         rows[7].bytes[60] ^= 1

@@ -137,11 +137,15 @@ final class LedgerFixture {
 
     func audit(
         _ rows: [StoredRow]? = nil, projection: LedgerProjection? = nil, tables: [EconomyRow]? = nil,
-        origin: Digest = LedgerFixture.origin, coordinator: PublicKey? = nil
+        origin: Digest = LedgerFixture.origin, coordinator: PublicKey? = nil, tree: [EconomyRow]? = nil,
+        outside: [OutsideCheckpoint] = []
     ) throws -> AuditReport {
+        let tree = try tree ?? self.tree
         var audit = Audit(origin: origin, coordinator: coordinator, sources: sources)
+        for checkpoint in outside { audit.require(checkpoint) }
+        for case .checkpoint(let stored) in tree { audit.expect(rootOfSize: stored.size) }
         for row in rows ?? stored { try audit.take(row.row) }
-        for row in (projection ?? self.projection).rows + (tables ?? self.tables) { try audit.take(row) }
+        for row in (projection ?? self.projection).rows + (tables ?? self.tables) + tree { try audit.take(row) }
         return audit.report()
     }
 
@@ -154,6 +158,26 @@ final class LedgerFixture {
         let paid = rows.map(\.record).filter(\.pays).map { EconomyRow.paid($0.subject, sequence: $0.sequence) }
         return transfers + pairs.sorted { $0 < $1 }.map { .accountRecord($0, sequence: $1) } + paid
             + documents.map { .document($1, under: $0) }
+    }
+
+    var tree: [EconomyRow] { get throws { try tree(over: rows.map(\.hash)) } }
+
+    /// Full tiles, and a checkpoint each hundred records and at the end.
+    func tree(over hashes: [Digest]) throws -> [EconomyRow] {
+        var (range, tiles, checkpoints) = (CompactRange(), [EconomyRow](), [EconomyRow]())
+        for hash in hashes {
+            tiles += range.append(hash).map { .tile($0) }
+            guard range.size % 100 == 0 || range.size == hashes.count else { continue }
+            checkpoints.append(.checkpoint(try checkpoint(UInt64(checkpoints.count), of: range.head)))
+        }
+        return tiles + checkpoints
+    }
+
+    func checkpoint(_ number: UInt64, of head: TreeHead, by signer: SigningKey? = nil) throws -> StoredCheckpoint {
+        let checkpoint = Checkpoint(origin: Checkpoint.origin(of: key.publicKey), head: head)
+        let signature = try (signer ?? key).sign(note: checkpoint.text, as: checkpoint.origin)
+        let note = SignedNote(text: checkpoint.text, signatures: [signature])
+        return StoredCheckpoint(number: number, size: head.size, note: note.bytes)
     }
 
     var stored: [StoredRow] {

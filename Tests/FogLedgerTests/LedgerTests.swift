@@ -212,6 +212,49 @@ struct LedgerTests {
                     evidence: .sha256([1])),
             ]
         },
+        Refusal("id_not_of_kind") {
+            [
+                LedgerEntry(
+                    .open(AccountOpening(id: AccountID(high: $0.escrow.high, low: 1), kind: .issuance)))
+            ]
+        },
+        Refusal("id_not_of_kind") { _ in
+            [LedgerEntry(.open(AccountOpening(id: AccountID(high: 7, low: 7), kind: .pool)))]
+        },
+        Refusal("unit_not_of_kind") { _ in
+            [LedgerEntry(.open(AccountOpening(id: AccountID(high: 7, low: 7), kind: .user, unit: .quota)))]
+        },
+        Refusal("no_rule_in_force") {
+            [
+                LedgerEntry(
+                    .open(
+                        AccountOpening(
+                            id: .unbonding(of: $0.rich, until: Timestamp(seconds: 1 << 33)), kind: .unbonding,
+                            owner: $0.rich.asOwner)))
+            ]
+        },
+        Refusal("kind_not_allowed") {
+            [
+                LedgerEntry(
+                    .move(.reward, id: $0.fresh, from: $0.rich, to: $0.poor, amount: micro(1)), evidence: .sha256([1]))
+            ]
+        },
+        Refusal("evidence_missing") {
+            [LedgerEntry(.move(.slash, id: $0.fresh, from: $0.rich, to: .treasury, amount: micro(1)))]
+        },
+        Refusal("unknown_transfer") {
+            [
+                LedgerEntry(
+                    .move(.correct, id: $0.fresh, from: $0.rich, to: $0.poor, amount: micro(1)), subject: $0.work,
+                    evidence: .sha256([1]))
+            ]
+        },
+        Refusal("bad_rule") { _ in
+            [
+                LedgerEntry(
+                    .setRule(.jurisdiction(JurisdictionTerms(version: 1, from: .zero, regions: ["eu", "de"]))))
+            ]
+        },
         Refusal("bad_chain_length") { _ in [] },
         Refusal("bad_chain_length") { stage in
             [LedgerEntry](repeating: LedgerEntry(.close(stage.gone)), count: Ledger.maxChainLength + 1)
@@ -233,8 +276,9 @@ struct LedgerTests {
         let fixture = try LedgerFixture()
         let (rich, poor, gone) = (try fixture.funded(micro(100)), fixture.account(), fixture.account())
         fixture.apply(.close(gone))
+        fixture.apply(.open(AccountOpening(id: .allowance, kind: .allowance, unit: .quota)))
         let stage = Stage(
-            rich: rich, poor: poor, gone: gone, quota: fixture.account(.quota, unit: .quota),
+            rich: rich, poor: poor, gone: gone, quota: .allowance,
             escrow: fixture.account(.escrow), held: fixture.transferID(), fresh: fixture.transferID(),
             another: fixture.transferID(), work: fixture.subject(), key: fixture.key.publicKey)
         fixture.apply(.pending(id: stage.held, from: rich, to: poor, amount: micro(10)), subject: stage.work)
@@ -326,6 +370,6 @@ struct LedgerTests {
         #expect(fixture.apply(.revokeKey(id)).word == "exists")
         #expect(fixture.ledger.key(id)?.isRevoked == true)
         #expect(fixture.apply(.enrol(enrolment)).word == "key_revoked")
-        #expect(try fixture.audit().ok)
+        #expect(try fixture.audit(coordinator: fixture.key.publicKey).ok)
     }
 }

@@ -1,5 +1,6 @@
 import FogCore
 import FogLedger
+import Glibc
 import Testing
 
 /// Random chains against the ledger and the naive model: the same answer each time, the same books after it.
@@ -8,7 +9,14 @@ struct ModelTests {
     /// Entries tried for each seed; 40 seeds make 200,000.
     static let entriesPerSeed = 5000
 
-    @Test("ledger and model agree, and the audit is clean", arguments: 0..<40 as Range<UInt64>)
+    /// More of them for a long run: `FOG_MODEL_SEEDS=1000`, from `FOG_MODEL_FIRST` on.
+    static let seeds: Range<UInt64> = {
+        func number(_ name: String) -> UInt64? { getenv(name).flatMap { UInt64(String(cString: $0)) } }
+        let first = number("FOG_MODEL_FIRST") ?? 0
+        return first..<first + (number("FOG_MODEL_SEEDS") ?? 40)
+    }()
+
+    @Test("ledger and model agree, and the audit is clean", arguments: seeds)
     func agree(seed: UInt64) throws {
         var run = try Run(seed: seed)
         while run.tried < Self.entriesPerSeed {
@@ -38,6 +46,9 @@ struct ModelTests {
             "already_voided", "expired", "not_expired_yet", "exceeds_pending", "unknown_pending", "already_paid",
             "partly_applied", "id_repeated_in_chain", "evidence_missing", "exists_with_different_amount",
             "exists_with_different_kind", "exists_with_different_subject", "exists_with_different_owner",
+            "id_not_of_kind", "unit_not_of_kind", "not_today", "daily_limit_exceeded", "pool_exhausted", "not_linked",
+            "no_rule_in_force", "bad_rule", "amount_not_due", "still_unbonding", "time_backwards",
+            "unknown_transfer", "not_correctable", "id_not_derived", "exists_with_different_rule",
         ]
         #expect(wanted.subtracting(seen).isEmpty)
     }
@@ -58,9 +69,17 @@ struct ModelTests {
             random = SeededGenerator(seed: seed &+ 77)
             compare(LedgerEntry.systemAccounts)
             for account in accounts { try enrol(for: account) }
-            for kind in [.user, .user, .user, .escrow, .escrow, .pool] as [AccountKind] { try open(kind) }
-            try open(.quota, unit: .quota)
+            for kind in [.user, .user, .user, .escrow, .escrow, .bridge] as [AccountKind] { try open(kind) }
             for account in accounts[3...5] { try issue(to: account) }
+            for entry in LedgerEntry.economyAccounts where chance(90) {
+                compare([entry])
+                guard case .open(let opening) = entry.action else { continue }
+                accounts.append(opening.id)
+                try enrol(for: opening.id)
+            }
+            for rule in LedgerRule.genesis where chance(90) { compare([LedgerEntry(.setRule(rule))]) }
+            let epoch = Rewards.beginEpoch(at: fixture.clock, in: fixture.ledger)
+            if !epoch.isEmpty { compare(epoch) }
         }
 
         mutating func below(_ limit: Int) -> Int { Int(random.next() % UInt64(limit)) }
@@ -69,8 +88,9 @@ struct ModelTests {
 
         mutating func open(_ kind: AccountKind, unit: LedgerUnit = .credit) throws {
             let id = AccountID(at: fixture.clock, using: &random)
-            accounts.append(id)
             compare([LedgerEntry(.open(AccountOpening(id: id, kind: kind, unit: unit)))])
+            guard fixture.found(id) != nil else { return }
+            accounts.append(id)
             try enrol(for: id)
         }
 
@@ -92,8 +112,10 @@ struct ModelTests {
         mutating func step() throws {
             if chance(30) { fixture.clock = fixture.clock + .milliseconds(Int64(below(20_000))) }
             if chance(2) { fixture.clock = fixture.clock - .seconds(30) }
-            if chance(2), accounts.count < 40 { try open(pick([.user, .escrow, .pool])) }
+            if chance(1) { fixture.clock = fixture.clock + .hours(Int64(below(60))) }
+            if chance(2), accounts.count < 60 { try open(pick([.user, .escrow, .bridge, .pool, .quota, .stake])) }
             if chance(2) { try issue(to: pick(accounts)) }
+            if chance(15) { return try economyStep() }
             if chance(8), var chain = sent.last {
                 if chance(50) { chain = pick(sent) }
                 if chance(30) { chain = try tampered(chain) }
@@ -140,11 +162,14 @@ struct ModelTests {
         }
 
         private mutating func entry() throws -> LedgerEntry {
-            let (from, to) = (pick(accounts), chance(3) ? AccountID(high: 1, low: 99) : pick(accounts))
+            // Users and escrows more often than others: most moves are between them.
+            let from = chance(60) ? pick(Array(accounts[3...7])) : pick(accounts)
+            let to =
+                chance(3) ? AccountID(high: 1, low: 99) : chance(60) ? pick(Array(accounts[3...5])) : pick(accounts)
             let id = fixture.transferID()
             switch below(20) {
             case 0..<4:
-                let kind = pick([.move, .move, .move, .hold, .refund, .fee, .issue] as [TransferKind])
+                let kind = pick([.move, .move, .move, .hold, .refund, .fee, .issue, .burn] as [TransferKind])
                 return LedgerEntry(.move(kind, id: id, from: from, to: to, amount: amount()))
             case 4..<11: return reserve(id, from, to)
             case 19 where chance(30): return LedgerEntry(.close(pick(accounts)))
@@ -154,7 +179,9 @@ struct ModelTests {
 
         private mutating func reserve(_ id: TransferID, _ from: AccountID, _ to: AccountID) -> LedgerEntry {
             var subject = fixture.subject()
-            if chance(20), let old = pendings.last { subject = old.subject }
+            if chance(20), let old = pendings.suffix(30).last(where: { fixture.ledger.pending($0.id) != nil }) {
+                subject = old.subject
+            }
             if chance(5) { subject = .none }
             let expires = chance(50) ? nil : fixture.clock + .milliseconds(Int64(below(60_000)) - 1000)
             pendings.append((id, subject, to))

@@ -34,6 +34,10 @@ struct NaiveModel {
     var ends: [TransferID: TransferKind] = [:]
     var paid: Set<SubjectID> = []
     var keys: Set<PublicKey> = []
+    /// Every rule ever set, the newest last.
+    var rules: [LedgerRule] = []
+    /// A use of quota that waits for its reward.
+    var waiting: (quota: AccountID, amount: Int64, subject: SubjectID)?
     var time: Int64 = 0
 
     mutating func apply(_ entries: [LedgerEntry], clock: Int64) -> String {
@@ -43,12 +47,16 @@ struct NaiveModel {
         var answers: [String] = []
         for entry in entries {
             let moment = Swift.max(trial.time + 1, clock)
+            if trial.waiting != nil {
+                guard case .transfer(let next) = entry.action, next.kind == .reward else { return "not_linked" }
+            }
             let answer = trial.one(entry, moment, &here, before: self)
             if answer == "applied" { trial.time = moment }
             if answer != "applied", answer != "exists" { return answer }
             answers.append(answer)
             if Set(answers).count > 1 { return "partly_applied" }
         }
+        if trial.waiting != nil { return "not_linked" }
         if answers[0] == "applied" { self = trial }
         return answers[0]
     }
@@ -59,6 +67,7 @@ struct NaiveModel {
         switch entry.action {
         case .open(let opening):
             guard let purse = purses[opening.id] else {
+                if let problem = refuses(opening, now) { return problem }
                 purses[opening.id] = Purse(kind: opening.kind, unit: opening.unit, owner: opening.owner)
                 return "applied"
             }
@@ -68,7 +77,8 @@ struct NaiveModel {
         case .close(let id):
             guard let purse = purses[id] else { return "unknown_account" }
             if purse.closed { return "exists" }
-            if [.issuance, .treasury, .fees].contains(purse.kind) { return "system_account" }
+            let forGood: [AccountKind] = [.issuance, .treasury, .fees, .sovereign, .burn, .allowance, .pool]
+            if forGood.contains(purse.kind) { return "system_account" }
             if purse.into != purse.out || promises.values.contains(where: { $0.from == id || $0.to == id }) {
                 return "account_not_empty"
             }
@@ -77,7 +87,7 @@ struct NaiveModel {
         case .transfer(let proposal):
             if let old = before.past[proposal.id] { return compare(entry, old) }
             if !here.insert(proposal.id).inserted { return "id_repeated_in_chain" }
-            let answer = move(proposal, entry, now)
+            let answer = move(proposal, entry, now, before: before)
             if answer == "applied" { note(proposal.id, entry) }
             return answer
         case .resolve(let proposal):
@@ -87,6 +97,7 @@ struct NaiveModel {
             if answer == "applied" { note(proposal.id, entry) }
             return answer
         case .enrol(let enrolment): return keys.insert(enrolment.key).inserted ? "applied" : "exists"
+        case .setRule(let rule): return set(rule, now)
         case .setRoles, .revokeKey: return "not modelled"
         }
     }
@@ -122,32 +133,36 @@ struct NaiveModel {
         promises.values.filter { $0.to == id }.reduce(0) { $0 + $1.amount }
     }
 
-    private mutating func move(_ proposal: TransferProposal, _ entry: LedgerEntry, _ now: Int64) -> String {
+    private mutating func move(
+        _ proposal: TransferProposal, _ entry: LedgerEntry, _ now: Int64, before: NaiveModel
+    ) -> String {
         let amount = Int128(proposal.amount.micro)
         let isPromise = proposal.kind == .pending
         if amount < 0 || (amount == 0 && !isPromise) { return "bad_amount" }
         if proposal.debit == proposal.credit { return "same_account" }
-        if proposal.kind == .issue, entry.evidence == .zero { return "evidence_missing" }
-        if proposal.ordinal != nil, !proposal.id.derives(from: proposal.kind, subject: entry.subject, ordinal: 0) {
+        let proven: [TransferKind] = [.issue, .reward, .slash, .spend, .correct]
+        if proven.contains(proposal.kind), entry.evidence == .zero { return "evidence_missing" }
+        if let ordinal = proposal.ordinal,
+            !proposal.id.derives(from: proposal.kind, subject: entry.subject, ordinal: ordinal)
+        {
             return "id_not_derived"
         }
         guard let from = purses[proposal.debit], let to = purses[proposal.credit] else { return "unknown_account" }
         if from.closed || to.closed { return "account_closed" }
         if from.unit != to.unit { return "unit_mismatch" }
-        let fits =
-            switch proposal.kind {
-            case .issue: from.kind == .issuance
-            case .hold: from.kind != .issuance && to.kind == .escrow
-            case .refund: from.kind == .escrow
-            case .fee: from.kind != .issuance && to.kind == .fees
-            default: from.kind != .issuance
-            }
+        let fits = Self.ways[proposal.kind]?.contains(Way(from.kind, to.kind)) ?? (from.unit == .credit)
         if !fits { return "kind_not_allowed" }
         let most = Int128(Int64.max)
         if from.out + reserved(from: proposal.debit) + amount > most { return "amount_overflow" }
         if to.into + reserved(to: proposal.credit) + amount > most { return "amount_overflow" }
-        let floor: Int128 = from.kind == .issuance ? -(1 << 62) : 0
-        if from.into - from.out - reserved(from: proposal.debit) - amount < floor { return "insufficient_funds" }
+        let floor: Int128 = [.issuance, .allowance].contains(from.kind) ? -(1 << 62) : 0
+        if from.into - from.out - reserved(from: proposal.debit) - amount < floor {
+            return from.kind == .quota
+                ? "daily_limit_exceeded" : from.kind == .pool ? "pool_exhausted" : "insufficient_funds"
+        }
+        if let problem = refuses(proposal, entry, from, to, now, before: before) { return problem }
+        if proposal.kind == .use { waiting = (proposal.debit, proposal.amount.micro, entry.subject) }
+        if proposal.kind == .reward { waiting = nil }
         guard isPromise else {
             purses[proposal.debit]?.out += amount
             purses[proposal.credit]?.into += amount

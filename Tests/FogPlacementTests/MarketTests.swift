@@ -45,8 +45,9 @@ func verdictsCount() {
     var evidence = Evidence(good: 10, bad: 1)
     let before = evidence
     evidence.add(.preempted)
+    evidence.add(.unjudged)
     #expect(evidence == before)
-    for verdict in Evidence.Verdict.allCases where verdict != .preempted {
+    for verdict in Evidence.Verdict.allCases where verdict != .preempted && verdict != .unjudged {
         var after = before
         after.add(verdict)
         #expect((after.trust > before.trust) == (verdict == .valid || verdict == .audited), "\(verdict)")

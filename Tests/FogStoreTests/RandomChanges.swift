@@ -2,6 +2,7 @@ import CFogSQLite
 import FogCore
 import FogJobs
 import FogLedger
+import FogPlacement
 import FogStore
 import FogTestSupport
 
@@ -13,6 +14,7 @@ struct RandomChanges {
     private var blobs: [Digest] = []
     private var accounts: [AccountID] = []
     private var pendings: [(TransferID, SubjectID)] = []
+    private var payer: AccountID?
     private(set) var words: Set<String> = []
 
     init(seed: UInt64) {
@@ -48,6 +50,9 @@ struct RandomChanges {
                 if chance(5) { event.sequence = 1 }
                 change.events.append(event)
                 change.settings["\(below(4))"] = "\(below(100))"
+                let node = NodeID(high: 1, low: UInt64(below(3)))
+                change.reputations[.init(node: node, capability: any(CapabilityClass.allCases) ?? .cpu)] = Reputation(
+                    evidence: Evidence(good: Double(below(9)) / 7), asOf: make.tick(), validInARow: below(4))
             }
         }
         return change
@@ -119,11 +124,15 @@ struct RandomChanges {
         guard change.ledger == nil else { return }
         if make.ledger.head.count == 0 {
             change.ledger = make.genesis()
+        } else if payer == nil {
+            let opened = make.open(.user)
+            payer = opened.id
+            change.ledger = opened.change
         } else if let (pending, subject) = pendings.popLast(), chance(70) {
             change.ledger = make.post(.zero, of: pending, subject: subject).change
-        } else {
+        } else if let payer {
             let subject = SubjectID(digestOf: [UInt8(below(256)), UInt8(below(256))])
-            let pending = make.reserve(.zero, from: .treasury, to: .fees, subject: subject)
+            let pending = make.reserve(.zero, from: payer, to: .treasury, subject: subject)
             pendings.append((pending.id, subject))
             change.ledger = pending.change
         }
@@ -141,6 +150,7 @@ struct RandomChanges {
         view.append(try await store.events(after: 0, job: nil, limit: 1000))
         view.append(try await store.lastEventSequence())
         view.append(try await store.settings())
+        view.append(try await store.reputations())
         view.append(try await store.ledgerState())
         for table in EconomyTable.allCases where table != .documents { view.append(try await store.rows(of: table)) }
         view.append(Set(try await store.rows(of: .documents)))

@@ -106,6 +106,27 @@ struct SQLiteStoreTests {
         }
     }
 
+    private static let marks = [
+        "PRAGMA application_id = 7", "PRAGMA user_version = 9",
+        "DELETE FROM grdb_migrations WHERE identifier = '8-tree'",
+        "INSERT INTO grdb_migrations VALUES ('99-later')", "DROP TABLE grdb_migrations",
+        "DELETE FROM grdb_migrations WHERE identifier = '8-tree'; DROP TRIGGER ledger_tiles_unchanged",
+    ]
+
+    @Test("an audit reads a file whose marks are not Fog's, and tells them", arguments: marks)
+    func suspect(_ statements: String) async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/fog.sqlite"
+            let store = try SQLiteStore(path: path)
+            #expect(try await store.readEconomy { try $0.complaints() } == [])
+            try store.close()
+            try sqlite(path, statements)
+            let opened = try SQLiteStore(path: path, readOnly: true, isSuspect: true)
+            #expect(try await opened.readEconomy { try $0.complaints() } != [])
+            try opened.close()
+        }
+    }
+
     @Test("the audit vouches for every table of the economy and no other")
     func vouched() async throws {
         try await withTemporaryFolder { folder in

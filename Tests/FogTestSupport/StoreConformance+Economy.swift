@@ -51,8 +51,10 @@ extension StoreConformance {
             let enrolled = make.entries([
                 LedgerEntry(.enrol(KeyEnrolment(key: make.key(), roles: [.client, .worker], owner: .treasury)))
             ])
-            let results = try await store.commit([genesis, opened.change, closed, enrolled].map { .ledger($0) })
-            #expect(results.map(\.word) == ["applied", "applied", "applied", "applied"])
+            let ruled = make.entries(LedgerRule.genesis.map { LedgerEntry(.setRule($0)) })
+            let results = try await store.commit([genesis, opened.change, closed, enrolled, ruled].map { .ledger($0) })
+            #expect(results.map(\.word) == ["applied", "applied", "applied", "applied", "applied"])
+            #expect(try await store.ledgerState()?.rules.versions == LedgerRule.genesis)
             #expect(try await store.projectedRows() == make.ledger.projectedRows)
             make.ledger.forget([opened.id])
             #expect(try await store.ledgerState() == make.ledger.projection)
@@ -125,6 +127,40 @@ extension StoreConformance {
             #expect(try await store.readEconomy { try $0.document(evidence) } == grant.evidence[0])
             #expect(try await store.readEconomy { try $0.document(.zero) } == nil)
             #expect(try await store.readEconomy { try $0.complaints() } == [])
+        },
+        StoreConformance("the tree's tiles are kept once, the newest checkpoint grows and the others stay") {
+            store async throws in
+            var make = StoreFixture()
+            let genesis = make.genesis()
+            func tree(_ number: UInt64, _ size: UInt64, _ filled: [TileRoot] = []) -> Change {
+                .make {
+                    $0.tree = TreeChange(
+                        filled: filled, checkpoint: StoredCheckpoint(number: number, size: size, note: [UInt8(size)]))
+                }
+            }
+            let tiles = (0..<2 as Range<UInt64>).map {
+                TileRoot(tile: TileID(level: 0, number: $0), root: Digest.sha256([UInt8($0)]))
+            }
+            #expect(try await store.checkpoint() == nil)
+            try await store.establish([.ledger(genesis), tree(0, 1), tree(0, 3, tiles), tree(1, 4)])
+            for refused in [tree(1, 4), tree(0, 9), tree(2, 5, [tiles[0]])] {
+                guard case .refused = try await store.commit(refused) else {
+                    #expect(Bool(false), "applied")
+                    continue
+                }
+            }
+            #expect(try await store.checkpoint() == StoredCheckpoint(number: 1, size: 4, note: [4]))
+            #expect(
+                try await store.rows(of: .checkpoints) == [
+                    .checkpoint(StoredCheckpoint(number: 0, size: 3, note: [3])),
+                    .checkpoint(StoredCheckpoint(number: 1, size: 4, note: [4])),
+                ])
+            #expect(try await store.rows(of: .tiles) == tiles.map { .tile($0) })
+            #expect(try await store.hashes(of: TileID(level: 1, number: 0)) == tiles.map(\.root))
+            #expect(try await store.hashes(of: TileID(level: 1, number: 1)).isEmpty)
+            #expect(try await store.hashes(of: TileID(level: 0, number: 0)) == genesis.rows.map(\.hash))
+            #expect(try await store.hashes(of: TileID(level: 0, number: .max)).isEmpty)
+            #expect(try await store.ledgerRecords(from: 1, limit: 1).map(\.sequence) == [1])
         },
         StoreConformance("the audit learns what is at work, and which receipts there must be") { store async throws in
             var make = StoreFixture()

@@ -1,5 +1,6 @@
 internal import FogCore
 internal import FogJobs
+internal import FogPlacement
 package import FogStore
 import Testing
 
@@ -71,7 +72,10 @@ package struct StoreConformance: Sendable, CustomTestStringConvertible {
         StoreConformance("an attempt is written when it begins and once more when it ends") { store async throws in
             var make = StoreFixture()
             let job = make.job(), task = make.task(job, 0)
-            let attempt = make.attempt(task.id)
+            var granted = make.attempt(task.id)
+            granted.coreRate = .credits(2)
+            granted.gibRate = Credits(micro: 7)
+            let attempt = granted
             try await store.establish([.jobs(job), .make { ($0.tasks, $0.newAttempts) = ([task.id: task], [attempt]) }])
             #expect(try await store.attempt(attempt.id) == attempt)
             #expect(try await store.openAttempts() == [attempt])
@@ -94,6 +98,8 @@ package struct StoreConformance: Sendable, CustomTestStringConvertible {
                 #expect(try await store.commit(change) == .applied)
                 #expect(try await store.nodes() == [node])
                 #expect(try await store.principals() == [principal])
+                node.coreAsk = .credits(3)
+                node.gibAsk = .zero
                 node.standing = .draining
                 node.lastSeen = make.tick()
                 node.recentFaults = []
@@ -102,6 +108,23 @@ package struct StoreConformance: Sendable, CustomTestStringConvertible {
                 node.trusted = false
                 principal.revokedAt = make.tick()
                 principal.roles = []
+            }
+        },
+        StoreConformance("what is known of nodes' results is written and written over") { store async throws in
+            var make = StoreFixture()
+            let keys = [CapabilityClass.cpu, .gpu].map { Reputation.Key(node: make.id(), capability: $0) }
+            var wanted: [Reputation.Key: Reputation] = [:]
+            for round in 0..<3 {
+                for (place, key) in keys.enumerated() {
+                    var reputation = wanted[key] ?? Reputation(asOf: make.tick())
+                    for verdict in Evidence.Verdict.allCases.prefix(3 + round * 4 + place) {
+                        reputation.add(verdict, at: make.tick())
+                    }
+                    wanted[key] = reputation
+                }
+                let written = wanted
+                #expect(try await store.commit(.make { $0.reputations = written }) == .applied)
+                #expect(try await store.reputations() == written)
             }
         },
         StoreConformance("content is read by who uploaded it or whose job names it") { store async throws in

@@ -49,6 +49,13 @@ package struct NodeBody: Hashable, Sendable, Codable {
     package var trusted: Bool
     /// Labels that were given here, beside those of the report; a name alone has an empty value.
     package var labels: [String: String]?
+    /// What its owner asks for a core-hour and a GiB-hour; nil = the operator's price.
+    package var coreAsk: Credits?
+    package var gibAsk: Credits?
+    /// What may be counted on, 0 to 1.
+    package var trust: Double?
+    /// Why trust is what it is: an entry for each class of capability. Only where one node is asked for.
+    package var reputation: [ReputationBody]?
 
     package init(
         row: NodeRow, owner: String, liveness: String, allowance: Allowance?, closed: String?, leases: Int
@@ -67,13 +74,17 @@ package struct NodeBody: Hashable, Sendable, Codable {
         probationUntil = row.probationUntil
         trusted = row.trusted
         labels = row.labels
+        coreAsk = row.coreAsk
+        gibAsk = row.gibAsk
     }
 
     enum CodingKeys: String, CodingKey {
-        case id, name, owner, standing, liveness, allowance, closed, leases, report, trusted, labels
+        case id, name, owner, standing, liveness, allowance, closed, leases, report, trusted, labels, trust, reputation
         case enrolledAt = "enrolled_at"
         case lastSeen = "last_seen"
         case probationUntil = "probation_until"
+        case coreAsk = "core_ask"
+        case gibAsk = "gib_ask"
     }
 }
 
@@ -109,6 +120,20 @@ package struct BalanceBody: Hashable, Sendable, Codable {
     package var available: Credits
     /// Reserved by running work.
     package var pending: Credits
+    /// At risk as a stake; absent when there never was one.
+    package var staked: Credits?
+    /// Unstaked and not free yet.
+    package var unbonding: [Unbonding]?
+
+    package struct Unbonding: Hashable, Sendable, Codable {
+        package var credits: Credits
+        package var free: Timestamp
+
+        package init(credits: Credits, free: Timestamp) {
+            self.credits = credits
+            self.free = free
+        }
+    }
 
     package init(account: AccountID, kind: String, balance: Credits, available: Credits, pending: Credits) {
         self.account = account
@@ -128,19 +153,22 @@ package struct HistoryBody: Hashable, Sendable, Codable {
         package var amount: Credits
         /// Of a `pending`, which moves nothing yet: what its end may move at most, with the sign of ``amount``.
         package var reserved: Credits?
+        /// What a correction would name.
+        package var transfer: TransferID?
         package var other: AccountID?
         package var subject: String
         package var evidence: Digest?
 
         package init(
             sequence: UInt64, at: Timestamp, kind: String, amount: Credits, reserved: Credits? = nil,
-            other: AccountID?, subject: String, evidence: Digest?
+            transfer: TransferID? = nil, other: AccountID?, subject: String, evidence: Digest?
         ) {
             self.sequence = sequence
             self.at = at
             self.kind = kind
             self.amount = amount
             self.reserved = reserved
+            self.transfer = transfer
             self.other = other
             self.subject = subject
             self.evidence = evidence

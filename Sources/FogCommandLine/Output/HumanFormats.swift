@@ -51,6 +51,13 @@ package enum Human {
         return tenths % 10 == 0 ? "\(tenths / 10)" : "\(Double(tenths) / 10)"
     }
 
+    /// A trust or another small number, to two decimals: `0.05`, `0.9`, `12`.
+    package static func share(_ value: Double) -> String {
+        guard value.isFinite, value.magnitude < 1e9 else { return "?" }
+        let hundredths = Int((value * 100).rounded())
+        return hundredths % 100 == 0 ? "\(hundredths / 100)" : "\(Double(hundredths) / 100)"
+    }
+
     /// The time as a clock on the wall has it: `2027-03-01 22:10:05 (UTC+1:00)`.
     package static func clock(_ time: Timestamp, offsetSeconds: Int) -> String {
         let local = (time + .seconds(Int64(offsetSeconds))).plain.dropLast().split(separator: "T")

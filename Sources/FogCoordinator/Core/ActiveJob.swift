@@ -65,6 +65,9 @@ package struct ActiveStep: Sendable {
     /// What succeeded tasks left, kept only while a later step needs it: element index -> files.
     package var results: [UInt32: [OutputFile]] = [:]
     package var isNeeded = false
+    /// Tasks of which several owners' results were equal, and of which they differed, since the coordinator started.
+    package var agreed = 0
+    package var differed = 0
 
     package init(ordinal: Int, spec: StepSpec, files: FileTable) {
         self.ordinal = ordinal
@@ -98,6 +101,15 @@ package struct ActiveTask: Sendable {
     }
 }
 
+/// What an attempt's result was held against.
+package enum Standing: Sendable {
+    /// Nothing.
+    case alone
+    case amongOthers
+    /// An answer that was known before: an audit.
+    case knownAnswer
+}
+
 /// A lease that has no end yet.
 package struct LiveAttempt: Sendable {
     package var record: AttemptRecord
@@ -106,6 +118,7 @@ package struct LiveAttempt: Sendable {
     /// The node was lost: the token stays current until the task is granted again.
     package var isOrphan = false
     package var cancelWanted = false
+    package var standing = Standing.alone
     /// Since when its worker's heartbeats do not name it, by the boot clock.
     package var missingSince: TimeSpan?
     /// Content that its worker may read while the lease lives.

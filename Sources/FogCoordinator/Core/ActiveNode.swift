@@ -11,6 +11,8 @@ package struct ActiveNode: Sendable {
     /// The state of the allowance that the history knows, and since when by the boot clock.
     package var noted: (state: Allowance.State, at: TimeSpan)?
     package var incarnation = ""
+    /// Where it speaks from, as the carrier saw it.
+    package var origin: NetworkAddress?
     /// By the boot clock.
     package var lastHeard: TimeSpan = .zero
     /// It is not judged before this time (after a start or an own pause of the coordinator).

@@ -16,6 +16,16 @@ package struct CoordinatorCore: Sendable {
     package var jobs: [JobID: ActiveJob] = [:]
     package var nodes: [NodeID: ActiveNode] = [:]
     package var nodeOfKey: [KeyID: NodeID] = [:]
+    /// What nodes' results were; a node without an entry is a newcomer.
+    package var reputations: [Reputation.Key: Reputation] = [:]
+    /// Which owners count as one; made anew before a round when machines or their addresses have changed.
+    var kinship = Kinship()
+    var isKinshipStale = true
+    /// Nodes whose results do not count by themselves.
+    var strangers = 0
+    /// Tasks of `verify: auto` with results that wait for other owners, and since when by the boot clock.
+    var awaiting: [TaskID: TimeSpan] = [:]
+    var nextAwaitingReview = TimeSpan.zero
     package var principals: [KeyID: Principal] = [:]
     /// Invitations that let somebody in, by the hash of their secret.
     package var invitations: [Digest: Invitation] = [:]
@@ -24,6 +34,12 @@ package struct CoordinatorCore: Sendable {
     /// What accounts are called.
     private(set) var owners: [AccountID: String] = [:]
     package var ledger: Ledger
+    /// The epoch whose pools are filled; nil when it is not known yet.
+    package var begunEpoch: SubjectID?
+    var nextEconomy: TimeSpan = .zero
+    package var recentTransfers = RecentTransfers()
+    /// Signs what the log becomes; nil where nobody is to hold it against the coordinator.
+    package var sealer: LedgerSealer?
     package var fairShare: FairShare
     package var placementMemory: PlacementMemory?
     /// Every new fencing token lies above it; 0 unless the store was restored from a backup.
@@ -87,6 +103,7 @@ package struct CoordinatorCore: Sendable {
             change = Change()
             hasChange = false
         }
+        sealer?.seal(&change)
         return change
     }
 

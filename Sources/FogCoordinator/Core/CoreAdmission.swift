@@ -1,6 +1,7 @@
 package import FogCore
 package import FogJobs
 internal import FogLedger
+internal import FogPlacement
 internal import FogStore
 
 /// A manifest that was parsed and whose files are at hand.
@@ -46,6 +47,7 @@ extension CoordinatorCore {
     package mutating func submit(
         _ submission: Submission, at now: Moment
     ) throws(CoordinatorFailure) -> (record: JobRecord, isNew: Bool) {
+        refreshKinship()
         let spec = submission.spec
         let account = submission.submitter.account
         let slot = submission.idempotencyKey.map { IdempotencySlot(account: account, key: $0) }
@@ -93,19 +95,41 @@ extension CoordinatorCore {
         return (record, true)
     }
 
-    /// What all tasks together cost at the index prices if each uses all it asks for; saturates.
+    /// What all tasks together cost at most if each uses all it asks for, at the dearest asks that the job takes; saturates.
     ///
     /// - Parameter retries: as if every task needed all its attempts.
     package func quote(for spec: JobSpec, retries: Bool = false) -> Credits {
         guard rules.economy else { return .zero }
+        let rates = dearestAsks(within: spec.placement.maxPrice)
         var total: Int64 = 0
         for step in spec.steps {
-            let attempts = Int64(step.verify.copies) * (retries ? Int64(step.retry.maxAttempts) : 1)
-            let each = priceBound(of: step.resources).micro.multipliedReportingOverflow(by: attempts).partialValue
-            let sum = each.multipliedReportingOverflow(by: Int64(step.elements.count))
-            total = sum.overflow ? Int64.max / 4 : min(Int64.max / 4, total + sum.partialValue)
+            let attempts = Int64(copies(of: step, in: spec)) * (retries ? Int64(step.retry.maxAttempts) : 1)
+            let bound = PriceBound.compute(demand: step.resources, ask: rates)
+            let each = bound.micro.multipliedReportingOverflow(by: attempts)
+            let sum = each.partialValue.multipliedReportingOverflow(by: Int64(step.elements.count))
+            let isTooMuch = each.overflow || sum.overflow || sum.partialValue > Int64.max / 4 - total
+            total = isTooMuch ? Int64.max / 4 : total + sum.partialValue
         }
         return Credits(micro: total)
+    }
+
+    private func dearestAsks(within limit: Credits?) -> HourlyRates {
+        nodes.values.reduce(asks) { dearest, node in
+            let rates = asks(of: node.row)
+            guard node.row.standing == .active, limit.map({ rates.core <= $0 }) ?? true else { return dearest }
+            return HourlyRates(
+                core: max(dearest.core, rates.core), gibibyte: max(dearest.gibibyte, rates.gibibyte))
+        }
+    }
+
+    /// How often a task is run at least: with `auto` once where results count by themselves, else as often as newcomers'
+    /// must be.
+    private func copies(of step: StepSpec, in spec: JobSpec) -> Int {
+        guard step.verify == .auto else { return step.verify.copies }
+        let heads = Set(nodes.values.filter { $0.row.standing == .active }.map { kinship.head(of: $0.row.owner) })
+        guard strangers > 0, strangers == nodes.count, heads.count > 1 else { return 1 }
+        let trusts = Array(repeating: Reputation.newcomer, count: min(heads.count, Quorum.maxResults))
+        return Replication.copies(spec.sla, trusts: trusts, areRelated: false).count ?? trusts.count
     }
 
     private func budget(for spec: JobSpec, of account: AccountID) -> Credits {

@@ -1,6 +1,7 @@
 package import FogCore
 package import FogJobs
 internal import FogLedger
+internal import FogPlacement
 package import FogStore
 
 /// A report whose signature was verified and whose content is at hand.
@@ -59,6 +60,9 @@ extension CoordinatorCore {
             // It was only late: nobody else was given the task, so its token is still current.
             attempt.isOrphan = false
             job.steps[task.step].out += 1
+            if attempt.record.payee != job.record.account {
+                learn(.late, of: node, CapabilityClass(of: attempt.demand), at: now)
+            }
         }
         let evidence = EvidenceDocument(kind: .receipt, bytes: verified.receipt.bytes)
         let outcome = receipt.outcome
@@ -71,7 +75,10 @@ extension CoordinatorCore {
         attempt.record.stdoutSize = verified.report.stdoutSize
         attempt.record.stderrSize = verified.report.stderrSize
         change.evidence.append(evidence)
-        if outcome == .success, isVerified(attempt.record, of: task, in: job) {
+        if outcome == .success,
+            wantsOthers(attempt.record, of: task, in: job, at: now)
+                || wantsAudit(attempt.record, of: task, in: job, at: now)
+        {
             keepContent(verified, of: job, at: now)
             learn(receipt.usage, of: attempt.record.node, step: &job.steps[task.step], success: true)
             hold(attempt, of: &job, at: now)
@@ -190,7 +197,9 @@ extension CoordinatorCore {
     mutating func keepCheckpoint(_ files: [OutputFile], of id: AttemptID, in job: inout ActiveJob, at now: Moment) {
         let number = id.task.number
         // A copy that went on from another owner's work would prove nothing.
-        guard let step = job.tasks[number]?.step, job.steps[step].spec.verify.copies == 1 else { return }
+        guard let task = job.tasks[number], job.steps[task.step].spec.verify.copies == 1, task.owners.isEmpty else {
+            return
+        }
         let entries = files.map {
             FileTable.Entry(path: $0.name, digest: $0.digest, size: ByteCount($0.size), isExecutable: $0.executable)
         }
@@ -221,6 +230,9 @@ extension CoordinatorCore {
         at now: Moment
     ) {
         guard var task = job.tasks[number] else { return }
+        if outcome != .success, job.record.progress.cancelReason == nil, endAudit(of: number, in: &job, at: now) {
+            return
+        }
         let next = TaskLifecycle.end(
             outcome, exitCode: exitCode, task: &task.record, policy: job.steps[task.step].spec.retry,
             requestedMemory: job.steps[task.step].spec.resources.memory,

@@ -63,7 +63,7 @@ extension CoordinatorCore {
         save(row)
         cancelJobs(of: row, because: reason.isEmpty ? "its submitter's key was revoked" : reason, at: now)
         for invitation in invitations.values.filter({ $0.inviter == row.key }) { close(invitation) }
-        forgetUnpaidWork(of: row)
+        forgetUnpaidWork(of: row, at: now)
         if let node = nodeOfKey[id], var active = nodes[node] {
             active.row.standing = .revoked
             save(active)
@@ -111,7 +111,7 @@ extension CoordinatorCore {
         old.revokedAt = now.wall
         save(old)
         save(new)
-        forgetUnpaidWork(of: old)
+        forgetUnpaidWork(of: old, at: now)
         if let node, var active = nodes[node] {
             active.row.key = new.key
             nodeOfKey[old.key.id] = nil
@@ -184,8 +184,9 @@ extension CoordinatorCore {
     }
 
     /// What a revoked key's receipts speak of is never paid: nobody could show that they are older than the revocation.
-    private mutating func forgetUnpaidWork(of row: Principal) {
+    private mutating func forgetUnpaidWork(of row: Principal, at now: Moment) {
         guard let node = nodeOfKey[row.key.id] else { return }
+        dropHeld(by: node, at: now)
         for id in jobs.keys.sorted() {
             for number in jobs[id]?.tasks.keys.sorted() ?? [] {
                 guard var record = jobs[id]?.tasks[number]?.record, var trail = record.trail,

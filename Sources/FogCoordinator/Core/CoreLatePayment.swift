@@ -112,7 +112,8 @@ extension CoordinatorCore {
         let charge = Charge(
             escrow: Self.escrow(of: job.record), payer: job.record.account, payee: late.work.payee,
             subject: Self.subject(of: late.attempt), bound: late.amount, grantedAt: late.work.grantedAt)
-        let entries = Settlement.payLate(charge, amount: late.amount, evidence: late.work.receipt)
+        let entries = Settlement.payLate(
+            charge, amount: late.amount, fee: fee(of: late.amount, for: charge, at: now), evidence: late.work.receipt)
         if late.isReserved {
             must(post(entries, at: now), "progress is paid within the bound of the attempt that won")
         } else {

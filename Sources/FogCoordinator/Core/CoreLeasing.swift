@@ -10,7 +10,7 @@ extension CoordinatorCore {
     /// The one place where a fencing token is raised. Every hard limit is checked again here: a plan is advice.
     package mutating func grant(to id: NodeID, at now: Moment) -> [Lease] {
         guard var node = nodes[id], node.want > 0, node.whyClosed(at: now.wall) == nil,
-            node.allowance?.state == .open
+            node.allowance?.state == .open, outOfBounds(node, at: now) == nil
         else { return [] }
         var leases: [Lease] = []
         var rest: [PlannedGrant] = []
@@ -67,7 +67,7 @@ extension CoordinatorCore {
     ) -> UInt32? {
         if let number {
             // One result of each owner.
-            guard let task = job.tasks[number], task.record.state == .ready, !task.owners.contains(node.row.owner)
+            guard let task = job.tasks[number], task.record.state == .ready, !isKin(node.row.owner, of: task)
             else {
                 return nil
             }
@@ -79,7 +79,7 @@ extension CoordinatorCore {
         let owner = node.row.owner
         return job.steps[step].nextReadyAgain(
             where: { job.tasks[$0]?.record.state == .ready },
-            for: { job.tasks[$0]?.owners.contains(owner) == false })
+            for: { job.tasks[$0].map { !isKin(owner, of: $0) } ?? false })
     }
 
     private enum GrantRefusal: Error { case parallel, held }
@@ -105,9 +105,14 @@ extension CoordinatorCore {
         }
         let attemptID = AttemptID(task: task.record.id, token: token)
         let demand = demand(of: task, in: job)
-        let record = AttemptRecord(
+        let rates = asks(of: node.row)
+        // Its owner may ask more since it was planned.
+        if let limit = job.spec.placement.maxPrice, rates.core > limit { throw .parallel }
+        var record = AttemptRecord(
             id: attemptID, node: node.row.id, payee: node.row.owner, grantedAt: now.wall,
-            priceBound: priceBound(of: demand))
+            priceBound: PriceBound.compute(demand: demand, ask: rates))
+        record.coreRate = rates.core
+        record.gibRate = rates.gibibyte
         let lease: Lease
         do {
             lease = try makeLease(record, step: step, number: number, demand: demand, of: job, at: now)
@@ -219,10 +224,15 @@ extension CoordinatorCore {
         endLogs(of: &attempt.record, account: job.record.account)
         change.endedAttempts.append(attempt.record)
         resolve(record, of: &job, paying: amount, evidence: evidence, late: late, at: now)
+        if outcome == .success, amount != nil, let evidence { reward(attempt, of: job, receipt: evidence, at: now) }
         if nodes[record.node]?.leases.remove(record.id) != nil { nodes[record.node]?.release(attempt.demand) }
+        let verdict = verdict(on: attempt, as: outcome, of: job.record)
+        learn(verdict, of: record.node, CapabilityClass(of: attempt.demand), at: now)
+        var detail = ["outcome": outcome.rawValue, "paid": attempt.record.paid.description]
+        if verdict != .unjudged { detail["evidence"] = verdict.rawValue }
         note(
             "attempt_ended", at: now, job: job.record.id, task: record.id.task.number, token: record.id.token,
-            node: record.node, detail: ["outcome": outcome.rawValue, "paid": attempt.record.paid.description])
+            node: record.node, detail: detail)
         let usage = attempt.record.usage?.cpuNanoseconds ?? 0
         fairShare.add(coreSeconds: Double(usage) / 1e9, to: job.record.account, at: now.boot)
         placementWanted = true

@@ -7,9 +7,11 @@ extension CoordinatorCore {
     /// A worker starts, or comes back after the coordinator did.
     ///
     /// Leases that it does not name are gone with its former process and end now; those it names go on.
-    package mutating func hello(_ hello: WorkerHello, from key: KeyID, at now: Moment) throws(CoordinatorFailure)
-        -> WorkerTerms
-    {
+    ///
+    /// - Parameter origin: the address that it speaks from; nil where the carrier does not show it.
+    package mutating func hello(
+        _ hello: WorkerHello, from key: KeyID, origin: NetworkAddress? = nil, at now: Moment
+    ) throws(CoordinatorFailure) -> WorkerTerms {
         guard let principal = principal(key), principal.may(.work) else {
             throw CoordinatorFailure("forbidden", "the key is not enrolled as a worker")
         }
@@ -21,6 +23,8 @@ extension CoordinatorCore {
         node.row.report = hello.report
         node.row.lastSeen = now.wall
         node.allowance = hello.allowance
+        if nodes[node.row.id] == nil || node.origin != origin { isKinshipStale = true }
+        node.origin = origin
         node.noted = (hello.allowance.state, now.boot)
         node.incarnation = hello.incarnation
         node.lastHeard = now.boot
@@ -195,6 +199,7 @@ extension CoordinatorCore {
         }
         reviewQuotas(at: now)
         noteTopology(at: now)
+        keepEconomy(at: now)
         saveShares(at: now)
     }
 

@@ -136,10 +136,19 @@ extension CoordinatorCore {
                 if isAside ? aside >= rules.shapesPerRound / 2 : left <= 0 { continue }
                 guard let job = jobs[step.job] else { continue }
                 let taken = planned[step.key] ?? 0
-                let ranges = waitingRanges(of: job, step: step.step, skipping: taken, limit: isAside ? free : left)
-                guard !ranges.isEmpty else { continue }
+                // A result that waits for others is decided before new work begins: by it machines earn their trust. It
+                // takes nothing of the share, since its own owner's machines cannot run it.
+                let copies = waitingCopies(of: job, step: step.step, limit: free)
+                let ranges = waitingRanges(
+                    of: job, step: step.step, skipping: taken - copies.planned, limit: isAside ? free : left)
+                guard !ranges.isEmpty || !copies.tasks.isEmpty else { continue }
                 aside += isAside ? 1 : 0
                 shapes.append(shape(of: job, step: step.step, planned: taken, at: now))
+                for task in copies.tasks {
+                    let range = task..<task + 1
+                    waiting.append(
+                        WaitingRange(shape: shapes.count - 1, tasks: range, avoiding: avoidance(of: range, in: job)))
+                }
                 for range in ranges {
                     waiting.append(
                         WaitingRange(shape: shapes.count - 1, tasks: range, avoiding: avoidance(of: range, in: job)))
@@ -158,7 +167,8 @@ extension CoordinatorCore {
     /// Owners whose results of a task are held already. Only tasks that stand alone have any.
     private func avoidance(of range: Range<UInt32>, in job: ActiveJob) -> Avoidance {
         guard range.count == 1, let task = job.tasks[range.lowerBound] else { return Avoidance() }
-        return Avoidance(copiesHeldBy: task.owners.map { owners[$0] ?? $0.description })
+        let kin = task.owners.flatMap { kinship.kin(of: $0) }
+        return Avoidance(copiesHeldBy: kin.map { owners[$0] ?? $0.description })
     }
 
     struct ShapeKey: Hashable {
@@ -227,6 +237,7 @@ extension CoordinatorCore {
             }
         }
         for number in active.readyAgain where left > 0 && job.tasks[number]?.record.state == .ready {
+            guard job.tasks[number]?.owners.isEmpty == true else { continue }
             if skip > 0 {
                 skip -= 1
                 continue
@@ -235,6 +246,25 @@ extension CoordinatorCore {
             left -= 1
         }
         return ranges
+    }
+
+    /// Ready tasks with results that wait for others', oldest first; and how many such tasks nodes have in their plans.
+    private func waitingCopies(of job: ActiveJob, step: Int, limit: Int) -> (tasks: [UInt32], planned: Int) {
+        guard job.steps[step].readyAgain.contains(where: { job.tasks[$0]?.owners.isEmpty == false }) else {
+            return ([], 0)
+        }
+        let planned = Set(
+            plannedNodes.flatMap { node in
+                (nodes[node]?.plan ?? []).compactMap { $0.job == job.record.id && $0.step == step ? $0.again : nil }
+            }.filter { job.tasks[$0]?.owners.isEmpty == false })
+        var tasks: [UInt32] = [], met = planned
+        for number in job.steps[step].readyAgain where tasks.count < limit {
+            guard let task = job.tasks[number], task.record.state == .ready, !task.owners.isEmpty,
+                met.insert(number).inserted
+            else { continue }
+            tasks.append(number)
+        }
+        return (tasks, planned.count)
     }
 
     /// A step as placement sees it.
@@ -263,8 +293,11 @@ extension CoordinatorCore {
 
     /// A node as placement sees it. What it may take ahead of time counts as free, as deep as its queue may be.
     package func nodeRecord(_ node: ActiveNode, at now: Moment) -> NodeRecord {
+        let closed = outOfBounds(node, at: now).map {
+            Allowance(state: .closed, reason: $0, cpuCap: .zero, memoryCap: .zero, slots: 0)
+        }
         let allowance =
-            node.allowance
+            closed ?? node.allowance
             ?? Allowance(state: .closed, reason: "not connected", cpuCap: .zero, memoryCap: .zero, slots: 0)
         let depth = Int64(node.prefetchDepth)
         let planned = node.plan.reduce(0) { $0 + $1.count }
@@ -276,8 +309,10 @@ extension CoordinatorCore {
             gpu: node.row.report.gpu - node.reserved.gpu, slots: max(0, node.want - planned))
         return NodeRecord(
             id: node.row.id, owner: ownerName(of: node), report: node.row.labelledReport, allowance: allowance,
-            state: state(of: node, at: now), free: free, asks: asks, trust: rules.initialTrust,
-            isTrusted: node.row.trusted, queueDepth: node.leases.count,
+            state: state(of: node, at: now), free: free, asks: asks(of: node.row),
+            trust: trust(of: node, .cpu, at: now),
+            trustOnGPU: node.row.report.gpu > 0 ? trust(of: node, .gpu, at: now) : nil, isTrusted: node.row.trusted,
+            queueDepth: node.leases.count,
             prefetch: Int(depth))
     }
 

@@ -1,6 +1,7 @@
 package import FogCore
 package import FogJobs
 package import FogLedger
+package import FogPlacement
 internal import FogStore
 
 /// What is read from the store when a coordinator starts.
@@ -12,6 +13,7 @@ package struct StoredState: Sendable {
     package var results: [AttemptRecord] = []
     package var checkpoints: [TaskID: [LeaseInput]] = [:]
     package var nodes: [NodeRow] = []
+    package var reputations: [Reputation.Key: Reputation] = [:]
     package var principals: [Principal] = []
     package var invitations: [Invitation] = []
     package var applicants: [Applicant] = []
@@ -46,6 +48,7 @@ extension CoordinatorCore {
             rules: rules, key: key, ledger: state.ledger.map { Ledger($0) } ?? Ledger(),
             eventSequence: state.eventSequence, seed: seed, at: now)
         fencingFloor = state.settings[Fencing.setting].flatMap { UInt32($0) } ?? 0
+        begunEpoch = state.settings[Self.epochSetting].flatMap { try? SubjectID($0) }
         fairShare = FairShare(halfLife: rules.usageHalfLife, saved: state.settings[Self.fairShareSetting], at: now)
         for principal in state.principals.sorted(by: { ($0.enrolledAt, $0.name) < ($1.enrolledAt, $1.name) }) {
             principals[principal.key.id] = principal
@@ -60,6 +63,7 @@ extension CoordinatorCore {
             nodes[row.id] = node
             nodeOfKey[row.key.id] = row.id
         }
+        reputations = state.reputations
         for parsed in state.jobs {
             var job = ActiveJob(
                 record: parsed.record, spec: parsed.spec, files: parsed.files, selection: parsed.selection)
@@ -82,6 +86,7 @@ extension CoordinatorCore {
         case .backoff: jobs[record.id.job]?.steps[step].backoff[number] = record.notBefore ?? now.wall
         default: break
         }
+        if record.trail?.held.isEmpty == false { awaiting[record.id] = now.boot }
     }
 
     /// A lease that was live: it stays its worker's, which may be computing all the while.

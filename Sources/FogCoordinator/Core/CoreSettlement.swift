@@ -2,14 +2,18 @@ package import FogCore
 package import FogJobs
 package import FogLedger
 package import FogPlacement
+internal import FogStore
 
 /// Money of a job: what is reserved at the grant, what is paid at the end.
 extension CoordinatorCore {
-    /// The most that an attempt with this demand can cost.
-    package func priceBound(of demand: ResourceRequest) -> Credits {
-        PriceBound.compute(demand: demand, ask: asks)
+    /// What a node's owner asks, or the operator's prices: what placement weighs, what a grant binds, what is charged.
+    package func asks(of node: NodeRow) -> HourlyRates {
+        let usual = asks
+        guard rules.economy else { return usual }
+        return HourlyRates(core: node.coreAsk ?? usual.core, gibibyte: node.gibAsk ?? usual.gibibyte)
     }
 
+    /// The operator's prices.
     package var asks: HourlyRates {
         rules.economy ? HourlyRates(core: rules.coreHourPrice, gibibyte: rules.gibHourPrice) : HourlyRates()
     }
@@ -37,7 +41,12 @@ extension CoordinatorCore {
             }
             job.record.progress.escrowOpen = true
         }
-        return post(Settlement.grant([charge(for: attempt, of: job)], in: ledger), at: now)
+        let decision = decision(about: attempt.node, at: now)
+        let chain = Settlement.grant(
+            [charge(for: attempt, of: job)], evidence: decision?.digest ?? .zero, in: ledger)
+        let refusal = post(chain, at: now)
+        if let decision, refusal == nil { change.evidence.append(decision) }
+        return refusal
     }
 
     /// Pays an attempt out of its pending transfer, or gives the reservation back, and pays what its end makes due to
@@ -48,7 +57,9 @@ extension CoordinatorCore {
     ) {
         let charge = charge(for: attempt, of: job)
         if let amount, let evidence {
-            must(post(Settlement.pay(charge, metered: amount, evidence: evidence), at: now), "a live attempt is paid")
+            let fee = fee(of: min(amount, charge.bound), for: charge, at: now)
+            let chain = Settlement.pay(charge, metered: amount, fee: fee, evidence: evidence)
+            must(post(chain, at: now), "a live attempt is paid")
             job.record.progress.spent = Credits(micro: job.record.progress.spent.micro + amount.micro)
         } else {
             must(
@@ -60,6 +71,12 @@ extension CoordinatorCore {
         let refund = Settlement.refund(
             escrow: charge.escrow, to: charge.payer, subject: charge.subject, at: attempt.grantedAt, in: ledger)
         if !refund.isEmpty { must(post(refund, at: now), "an escrow's rest goes back") }
+    }
+
+    /// What the pool keeps of a payment; nothing of what somebody pays to themself.
+    func fee(of amount: Credits, for charge: Charge, at now: Moment) -> Credits {
+        guard rules.economy, charge.payer != charge.payee else { return .zero }
+        return ledger.rules.economy(at: ledger.time(at: now.wall))?.fee(of: amount) ?? .zero
     }
 
     /// Ends the escrow account of a finished job; it is empty, since nothing runs.
@@ -78,14 +95,23 @@ extension CoordinatorCore {
         precondition(refusal == nil, "\(invariant): \(refusal?.message ?? "")")
     }
 
-    /// What an attempt's use costs: never more than was granted, nor than the price bound.
-    package func price(of usage: Usage, attempt: LiveAttempt, until end: Timestamp) -> Credits {
+    /// The use that counts, in nanoseconds: never longer than since the grant, nor more cores than were granted.
+    func payable(_ usage: Usage, attempt: LiveAttempt, until end: Timestamp) -> (wall: Int64, cpu: Int64) {
         let granted = max(0, (end - attempt.record.grantedAt).milliseconds) * 1_000_000
         let wall = min(usage.wallNanoseconds, granted)
-        let cpuLimit = Int64(clamping: Int128(wall) * Int128(attempt.demand.cpu.count) / 1000)
-        let cpu = Int128(min(usage.cpuNanoseconds, cpuLimit)) * Int128(asks.core.micro)
+        let limit = Int64(clamping: Int128(wall) * Int128(attempt.demand.cpu.count) / 1000)
+        return (wall, min(usage.cpuNanoseconds, limit))
+    }
+
+    /// What an attempt's use costs: never more than was granted, nor than the price bound.
+    package func price(of usage: Usage, attempt: LiveAttempt, until end: Timestamp) -> Credits {
+        let use = payable(usage, attempt: attempt, until: end)
+        let wall = use.wall
+        let rates = HourlyRates(
+            core: attempt.record.coreRate ?? asks.core, gibibyte: attempt.record.gibRate ?? asks.gibibyte)
+        let cpu = Int128(use.cpu) * Int128(rates.core.micro)
         let memory =
-            Int128(wall) * Int128(attempt.demand.memory.bytes) * Int128(asks.gibibyte.micro) / Int128(1 << 30)
+            Int128(wall) * Int128(attempt.demand.memory.bytes) * Int128(rates.gibibyte.micro) / Int128(1 << 30)
         let micro = (cpu + memory) / (3600 * 1_000_000_000)
         return min(attempt.record.priceBound, Credits(micro: Int64(clamping: micro)))
     }

@@ -31,6 +31,16 @@ extension Operation {
             [200: .text("text/plain")], others: [404]),
         Operation(
             "GET /install/{package}", "A package, in pieces of 4 MiB.", query: [.part], [200: .bytes]),
+        Operation(
+            "GET /log/checkpoint", "The ledger's newest signed checkpoint (C2SP tlog-checkpoint).",
+            [200: .text("text/plain")], others: [404]),
+        Operation(
+            "GET /log/tile/{level}/{number}",
+            "256 hashes of the ledger's tree (C2SP tlog-tiles); numbers from 1000 on are several segments: x001/234.",
+            [200: .bytes]),
+        Operation(
+            "GET /log/tile/{level}/{number}/{width}", "The first hashes of a tile: the number ends in `.p`.",
+            [200: .bytes]),
     ]
 
     // MARK: - Jobs
@@ -188,6 +198,10 @@ extension Operation {
             "POST /v1/nodes/{node}/labels", "Give a machine labels, or take them away.", body: .json(LabelBody.self),
             [200: .json(NodeBody.self)]),
         Operation(
+            "POST /v1/nodes/{node}/ask", "What its owner asks for an hour.", body: .json(AskBody.self),
+            [200: .json(NodeBody.self)]),
+        Operation("GET /v1/market/prices", "What capacity costs now.", [200: .json(MarketPricesBody.self)]),
+        Operation(
             "POST /v1/nodes/{node}/trust", "Its results count alone, and it is told secrets.",
             [200: .json(NodeBody.self)]),
         Operation("POST /v1/nodes/{node}/distrust", "A stranger's machine again.", [200: .json(NodeBody.self)]),
@@ -204,7 +218,38 @@ extension Operation {
         Operation(
             "GET /v1/ledger/accounts/{account}/history", "An account's records, newest first.",
             query: [.beforeSequence, .limit(50, atMost: 1000)], [200: .json(HistoryBody.self)]),
+        Operation(
+            "GET /v1/ledger/accounts/{account}/earnings", "What an account was paid, and why so much; newest first.",
+            query: [.beforeSequence, .limit(200, atMost: 1000)], [200: .json(EarningsBody.self)]),
+        Operation(
+            "GET /v1/ledger/accounts/{account}/statement", "The sums of one month.", query: [.month],
+            [200: .json(StatementBody.self)]),
+        Operation(
+            "GET /v1/ledger/jobs/{job}/history",
+            "Every step of a job's money, newest first; for who was paid, those of their own attempts.",
+            query: [.beforeSequence, .limit(200, atMost: 1000)], [200: .json(JobHistoryBody.self)]),
+        Operation(
+            "POST /v1/ledger/transfers", "Move credits of one's own account to another, into its stake or out of it.",
+            body: .json(TransferBody.self), [201: .json(BalanceBody.self)], others: [404]),
+        Operation(
+            "POST /v1/ledger/rewards", "Pay for something done, by a rule.", body: .json(RewardBody.self),
+            [201: .json(EarningsBody.Line.self)], others: [404]),
+        Operation("GET /v1/ledger/rules", "All versions of all rules.", [200: .json(RuleListBody.self)]),
+        Operation(
+            "POST /v1/ledger/rules", "The next version of a rule, from the next UTC midnight.",
+            body: .json(RuleChangeBody.self), [201: .json(RuleBody.self)]),
+        Operation(
+            "POST /v1/ledger/corrections", "Reverse a transfer.", body: .json(CorrectionBody.self),
+            [201: .json(CorrectedBody.self)], others: [404, 409]),
         Operation("GET /v1/receipts/{attempt}", "The signed receipt of an attempt.", [200: .json(ReceiptBody.self)]),
+        Operation(
+            "GET /v1/receipts/{attempt}/proof",
+            "The record that paid an attempt, with the proof that it stands in the log (C2SP tlog-proof).",
+            [200: .text("text/plain")]),
+        Operation(
+            "GET /v1/ledger/entries/{bundle}",
+            "Up to 256 records of the log (C2SP tlog-tiles, entry bundle), for auditors.",
+            [200: .bytes]),
         Operation(
             "POST /v1/ledger/grants", "Issue credits.", body: .json(GrantBody.self), [201: .json(BalanceBody.self)],
             others: [404]),

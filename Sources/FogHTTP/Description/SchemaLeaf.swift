@@ -60,6 +60,7 @@ struct SchemaLeaf {
         add(job, text(id))
         add(NodeID(high: 0, low: 0), text(id))
         add(AccountID(high: 0, low: 0), text(id))
+        add(TransferID(high: 0, low: 0), text(id))
         add(LinkID(high: 0, low: 0), text(id))
         add(AttemptID(task: TaskID(job: job, number: 0), token: 0), text(attempt, "job, task and token"))
         add(Base64Bytes([]), text(base64, "base64"))

@@ -31,6 +31,9 @@ package struct NodeRow: Hashable, Sendable, Codable {
     package var trusted: Bool
     /// Labels that were given here; a name alone has an empty value.
     package var labels: [String: String] = [:]
+    /// What the owner asks for a core-hour and for a GiB-hour; nil = the operator's price.
+    package var coreAsk: Credits?
+    package var gibAsk: Credits?
 
     package init(id: NodeID, key: PublicKey, owner: AccountID, enrolledAt: Timestamp, report: NodeReport, trusted: Bool)
     {

@@ -50,4 +50,7 @@ extension StepSpec.Verification {
         case .owners(let count): count
         }
     }
+
+    /// As the history says it.
+    package var wantedWords: String { self == .auto ? "auto" : "\(copies)" }
 }

@@ -149,6 +149,9 @@ package struct AttemptRecord: Hashable, Sendable, Codable {
     package var grantedAt: Timestamp
     /// The most this attempt can cost, fixed at the grant.
     package var priceBound: Credits
+    /// A core-hour and a GiB-hour, fixed at the grant; nil for attempts that were granted before there were asks.
+    package var coreRate: Credits?
+    package var gibRate: Credits?
     package var endedAt: Timestamp?
     package var outcome: Outcome?
     package var exitCode: Int?

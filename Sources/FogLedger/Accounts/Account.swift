@@ -19,58 +19,6 @@ extension Identifier where Subject == OpaqueSubject {
     }
 }
 
-extension Identifier where Subject == AccountSubject {
-    /// Where credits come from; minus its balance is the supply.
-    package static var issuance: Self { Self(high: 0, low: 1) }
-    package static var treasury: Self { Self(high: 0, low: 2) }
-    /// Where fees and the remainders of rounding go.
-    package static var fees: Self { Self(high: 0, low: 3) }
-}
-
-/// What an account is for. The raw value stands in records.
-package enum AccountKind: UInt8, Sendable, CaseIterable, CustomStringConvertible {
-    case issuance = 1
-    case treasury = 2
-    case fees = 3
-    case user = 4
-    case escrow = 5
-    case pool = 6
-    case stake = 7
-    case quota = 8
-
-    package var description: String {
-        switch self {
-        case .issuance: "issuance"
-        case .treasury: "treasury"
-        case .fees: "fees"
-        case .user: "user"
-        case .escrow: "escrow"
-        case .pool: "pool"
-        case .stake: "stake"
-        case .quota: "quota"
-        }
-    }
-
-    /// The most that may ever be issued: 2^62 micro-credits, so that no sum of balances can overflow.
-    package static let issuanceCap: Int64 = 1 << 62
-
-    /// The lowest balance, pending debits counted, that an account of this kind may reach. Only issuance goes below 0.
-    package var floor: Int64 { self == .issuance ? -Self.issuanceCap : 0 }
-
-    /// Whether the account belongs to the system and is never closed.
-    package var isSystem: Bool { self == .issuance || self == .treasury || self == .fees }
-}
-
-/// What an account counts. A transfer stays within one unit.
-package enum LedgerUnit: UInt8, Sendable, CaseIterable, CustomStringConvertible {
-    /// Micro-credits.
-    case credit = 1
-    /// Millionths of a rule's quota: daily limits are a second ledger beside the money.
-    case quota = 2
-
-    package var description: String { self == .credit ? "credit" : "quota" }
-}
-
 /// The four counters of an account, in micro-credits, none ever below zero. The two posted ones only grow.
 package struct Counters: Hashable, Sendable, CustomStringConvertible {
     package var debitsPending: Int64

@@ -12,6 +12,7 @@ extension Ledger {
         case .enrol(let enrolment): enrol(enrolment, &draft)
         case .setRoles(let id, let roles): changeKey(id, &draft, .rolesSet(id, roles)) { $0.roles = roles }
         case .revokeKey(let id): changeKey(id, &draft, .keyRevoked(id)) { $0.isRevoked = true }
+        case .setRule(let rule): set(rule, &draft)
         }
     }
 
@@ -37,6 +38,11 @@ extension Ledger {
             if account.owner != opening.owner { return .refused(.differs("owner")) }
             return .exists
         }
+        guard opening.unit == opening.kind.unit else { return .refused(.unitNotOfKind(opening.kind, opening.unit)) }
+        guard opening.kind.fits(opening.id, owner: opening.owner) else {
+            return .refused(.idNotOfKind(opening.id, opening.kind))
+        }
+        if let refusal = notOfTheDay(opening, draft) { return .refused(refusal) }
         let account = Account(id: opening.id, kind: opening.kind, unit: opening.unit, owner: opening.owner)
         put(account, before: nil, &draft)
         return .applied(.accountOpened(opening))
@@ -96,6 +102,14 @@ extension Ledger {
         guard var credit = load(proposal.credit, draft) else { return .refused(.unknownAccount(proposal.credit)) }
         let (debitBefore, creditBefore) = (debit, credit)
         if let refusal = Self.check(proposal, debit, credit) { return .refused(refusal) }
+        if proposal.kind.hasTerms, let refusal = checkTerms(proposal, entry, debit, credit, draft) {
+            return .refused(refusal)
+        }
+        switch proposal.kind {
+        case .use: draft.spent = (debit.id, proposal.amount, entry.subject)
+        case .reward: draft.spent = nil
+        default: break
+        }
         let transfer = Transfer(
             id: proposal.id, kind: proposal.kind, debit: debit.id, credit: credit.id, amount: proposal.amount,
             unit: debit.unit, expires: proposal.expires, ordinal: proposal.ordinal)
@@ -151,10 +165,12 @@ extension Ledger {
         if Int128(credit.counters.creditsPosted) + Int128(credit.counters.creditsPending) + amount > limit {
             return .overflow(credit.id)
         }
-        if debit.headroom < amount {
-            return .insufficientFunds(debit.id, wanted: proposal.amount, available: debit.available)
+        guard debit.headroom < amount else { return nil }
+        switch debit.kind {
+        case .quota: return .dailyLimit(debit.id, wanted: proposal.amount, left: debit.available)
+        case .pool: return .poolExhausted(debit.id, wanted: proposal.amount, left: debit.available)
+        default: return .insufficientFunds(debit.id, wanted: proposal.amount, available: debit.available)
         }
-        return nil
     }
 
     /// The same id again: the same body is success, another one names the field.

@@ -14,6 +14,7 @@ package struct Ledger: Sendable {
     var accounts: [AccountID: Account] = [:]
     var pendings: [TransferID: Pending] = [:]
     var keys: [KeyID: EnrolledKey] = [:]
+    package internal(set) var rules = Rulebook()
 
     /// An empty ledger.
     /// - Parameter origin: a digest of the ledger's name; stands before the first record.
@@ -25,6 +26,7 @@ package struct Ledger: Sendable {
         for account in projection.accounts { accounts[account.id] = account }
         for pending in projection.pendings { pendings[pending.id] = pending }
         for key in projection.keys { keys[key.key.id] = key }
+        rules = projection.rules
     }
 
     // MARK: - Questions
@@ -47,11 +49,17 @@ package struct Ledger: Sendable {
         return Array(over.sorted { ($0.expires ?? .zero, $0.id) < ($1.expires ?? .zero, $1.id) }.prefix(limit))
     }
 
+    /// Quotas whose day is over and what is free of its unbonding, at most `limit`. Looks at every open account.
+    package func due(at time: Timestamp, limit: Int) -> [Account] {
+        let due = accounts.values.lazy.filter { Rewards.isOver($0, at: time) || Staking.isFree($0, at: time) }
+        return Array(due.prefix(limit)).sorted { $0.id < $1.id }
+    }
+
     /// All rows, sorted by id: what a restart or an audit compares.
     package var projection: LedgerProjection {
         LedgerProjection(
             accounts: accounts.values.sorted { $0.id < $1.id }, pendings: pendings.values.sorted { $0.id < $1.id },
-            keys: keys.values.sorted { $0.key < $1.key }, head: head)
+            keys: keys.values.sorted { $0.key < $1.key }, rules: rules, head: head)
     }
 
     // MARK: - Changes
@@ -75,6 +83,10 @@ package struct Ledger: Sendable {
         for (index, entry) in entries.enumerated() {
             draft.time = time(at: clock)
             draft.sequence = head.count
+            if let refusal = draft.unlinked(before: entry) {
+                takeBack(draft.undo, to: before)
+                return .refused(refusal, entry: index)
+            }
             switch decide(entry, &draft) {
             case .refused(let refusal):
                 takeBack(draft.undo, to: before)
@@ -88,6 +100,10 @@ package struct Ledger: Sendable {
                 takeBack(draft.undo, to: before)
                 return .refused(.partlyApplied, entry: index)
             }
+        }
+        guard draft.spent == nil else {
+            takeBack(draft.undo, to: before)
+            return .refused(.notLinked(.use), entry: entries.count - 1)
         }
         return existing > 0 ? .exists : .applied(change(draft, before: before))
     }
@@ -123,6 +139,7 @@ package struct Ledger: Sendable {
             case .opened(let id): pendings[id] = nil
             case .resolved(let pending): pendings[pending.id] = pending
             case .key(let id, let old): keys[id] = old
+            case .rule: rules.removeLast()
             }
         }
         head = before
@@ -143,7 +160,7 @@ package struct Ledger: Sendable {
                 if isNew, let account = accounts[id] { changed.append(account) }
             case .key(let id, _):
                 if let key = keys[id], !changedKeys.contains(where: { $0.key == key.key }) { changedKeys.append(key) }
-            case .opened, .resolved: continue
+            case .opened, .resolved, .rule: continue
             }
         }
         return LedgerChange(
@@ -161,11 +178,20 @@ struct Draft {
     var opened: [Pending] = []
     var resolved: [PendingResolution] = []
     var undo: [UndoStep] = []
+    /// A quota that was used by the entry before, for the reward that must follow at once.
+    var spent: (quota: AccountID, amount: Credits, subject: SubjectID)?
 
     init(lookup: LedgerLookup) { self.lookup = lookup }
 
     /// Whether the chain itself wrote a transfer of that id. Chains are short, so the rows are searched.
     func wrote(_ id: TransferID) -> Bool { rows.contains { $0.record.transfer?.id == id } }
+
+    /// What uses a quota is followed by the reward that it is used for.
+    func unlinked(before entry: LedgerEntry) -> LedgerRefusal? {
+        guard spent != nil else { return nil }
+        if case .transfer(let proposal) = entry.action, proposal.kind == .reward { return nil }
+        return .notLinked(.use)
+    }
 
     func paid(_ subject: SubjectID) -> Bool {
         rows.contains { $0.record.subject == subject && $0.record.transfer?.kind == .post }

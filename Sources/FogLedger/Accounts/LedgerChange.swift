@@ -87,9 +87,14 @@ package struct LedgerProjection: Hashable, Sendable {
     package var accounts: [Account]
     package var pendings: [Pending]
     package var keys: [EnrolledKey]
+    /// Read off the log itself: no table holds them.
+    package var rules: Rulebook
     package var head: LedgerHead
 
-    package init(accounts: [Account], pendings: [Pending], keys: [EnrolledKey], head: LedgerHead) {
+    package init(
+        accounts: [Account], pendings: [Pending], keys: [EnrolledKey], rules: Rulebook = Rulebook(), head: LedgerHead
+    ) {
+        self.rules = rules
         self.accounts = accounts
         self.pendings = pendings
         self.keys = keys
@@ -151,4 +156,6 @@ enum UndoStep: Sendable {
     case opened(TransferID)
     case resolved(Pending)
     case key(KeyID, EnrolledKey?)
+    /// The newest rule goes.
+    case rule
 }

@@ -26,12 +26,21 @@ package struct LedgerEntry: Hashable, Sendable {
         LedgerEntry(.open(AccountOpening(id: .fees, kind: .fees))),
     ]
 
+    /// Opens what rewards, fees and staking need beside them. Each is a chain of its own: a ledger of an earlier version
+    /// has some of them.
+    package static let economyAccounts: [LedgerEntry] =
+        [
+            LedgerEntry(.open(AccountOpening(id: .sovereign, kind: .sovereign))),
+            LedgerEntry(.open(AccountOpening(id: .burn, kind: .burn))),
+            LedgerEntry(.open(AccountOpening(id: .allowance, kind: .allowance, unit: .quota))),
+        ] + RewardRule.allCases.map { LedgerEntry(.open(AccountOpening(id: .pool($0), kind: .pool))) }
+
     /// The transfer ids a caller has to look up before it applies the entry: its own, and the one it resolves.
     package var transferIDs: [TransferID] {
         switch action {
         case .transfer(let proposal): [proposal.id]
         case .resolve(let resolution): [resolution.id, resolution.pending]
-        case .open, .close, .enrol, .setRoles, .revokeKey: []
+        case .open, .close, .enrol, .setRoles, .revokeKey, .setRule: []
         }
     }
 }
@@ -46,6 +55,8 @@ package enum LedgerAction: Hashable, Sendable {
     /// The whole set of roles from now on.
     case setRoles(KeyID, LedgerRoles)
     case revokeKey(KeyID)
+    /// The next version of a rule.
+    case setRule(LedgerRule)
 
     /// - Parameter ordinal: set when the id was derived (``TransferID/init(at:kind:subject:ordinal:)``).
     package static func move(

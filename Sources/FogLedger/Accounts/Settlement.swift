@@ -51,9 +51,11 @@ package enum Settlement {
     /// - Parameters:
     ///   - charges: all of the same escrow and payer.
     ///   - ahead: what to hold beyond the need, if the payer has it, so that the next grants need no hold of their own.
+    ///   - evidence: of a ``JurisdictionDecision`` while a policy is in force.
     ///   - ledger: as the chain will be applied to.
     package static func grant(
-        _ charges: [Charge], ahead: Credits = .zero, authorisation: Authorisation = .none, in ledger: Ledger
+        _ charges: [Charge], ahead: Credits = .zero, evidence: Digest = .zero, authorisation: Authorisation = .none,
+        in ledger: Ledger
     ) -> [LedgerEntry] {
         guard let first = charges.first else { return [] }
         precondition(
@@ -66,7 +68,7 @@ package enum Settlement {
                 LedgerEntry(
                     .move(
                         .hold, id: lead.id(.hold), from: lead.payer, to: lead.escrow, amount: amount, ordinal: 0),
-                    subject: lead.subject, authorisation: authorisation))
+                    subject: lead.subject, evidence: evidence, authorisation: authorisation))
         }
         for charge in charges {
             entries.append(
@@ -74,7 +76,7 @@ package enum Settlement {
                     .pending(
                         id: charge.id(.pending), from: charge.escrow, to: charge.payee, amount: charge.bound,
                         expires: charge.expires, ordinal: 0),
-                    subject: charge.subject, authorisation: authorisation))
+                    subject: charge.subject, evidence: evidence, authorisation: authorisation))
         }
         return entries
     }
@@ -89,8 +91,10 @@ package enum Settlement {
     }
 
     /// The attempt ended and is paid: the metered amount, never more than its bound. The rest goes back to the escrow.
+    ///
+    /// - Parameter fee: of the amount, from the payee in the same chain; zero for none.
     package static func pay(
-        _ charge: Charge, metered: Credits, evidence: Digest, authorisation: Authorisation = .none
+        _ charge: Charge, metered: Credits, fee: Credits = .zero, evidence: Digest, authorisation: Authorisation = .none
     ) -> [LedgerEntry] {
         [
             LedgerEntry(
@@ -98,6 +102,15 @@ package enum Settlement {
                     id: charge.id(.post), of: charge.id(.pending), amount: max(.zero, min(metered, charge.bound)),
                     ordinal: 0),
                 subject: charge.subject, evidence: evidence, authorisation: authorisation)
+        ] + self.fee(fee, of: charge)
+    }
+
+    private static func fee(_ amount: Credits, of charge: Charge) -> [LedgerEntry] {
+        guard amount > .zero else { return [] }
+        return [
+            LedgerEntry(
+                .move(.fee, id: charge.id(.fee), from: charge.payee, to: .fees, amount: amount, ordinal: 0),
+                subject: charge.subject)
         ]
     }
 
@@ -107,7 +120,9 @@ package enum Settlement {
     /// - Parameters:
     ///   - charge: as it was at its grant; its subject was not paid before.
     ///   - amount: above zero; never more than the bound.
-    package static func payLate(_ charge: Charge, amount: Credits, evidence: Digest) -> [LedgerEntry] {
+    package static func payLate(
+        _ charge: Charge, amount: Credits, fee: Credits = .zero, evidence: Digest
+    ) -> [LedgerEntry] {
         let amount = min(amount, charge.bound)
         let pending = TransferID(at: charge.grantedAt, kind: .pending, subject: charge.subject, ordinal: 1)
         return [
@@ -117,7 +132,7 @@ package enum Settlement {
             LedgerEntry(
                 .post(id: charge.id(.post), of: pending, amount: amount, ordinal: 0), subject: charge.subject,
                 evidence: evidence),
-        ]
+        ] + self.fee(fee, of: charge)
     }
 
     /// The escrow must hold an amount that no grant reserved: what it lacks comes from the payer. Nothing when it
@@ -151,7 +166,7 @@ package enum Settlement {
 
     /// A pending transfer whose time is over (``Ledger/overdue(at:limit:)``). The id keeps the pending transfer's time.
     package static func expire(_ pending: Pending) -> [LedgerEntry] {
-        expire(pending, grantedAt: Timestamp(microseconds: Int64(pending.id.high >> 16) * 1000))
+        expire(pending, grantedAt: pending.id.time)
     }
 
     private static func expire(_ pending: Pending, grantedAt: Timestamp) -> [LedgerEntry] {
@@ -185,5 +200,28 @@ package enum Settlement {
         guard ledger.account(escrow)?.isClosed != true else { return [LedgerEntry(.close(escrow), subject: job)] }
         return refund(escrow: escrow, to: payer, subject: job, at: time, in: ledger)
             + [LedgerEntry(.close(escrow), subject: job)]
+    }
+
+    // MARK: - Reversal
+
+    /// The one id under which a transfer can be reversed.
+    package static func correctionID(of cause: TransferID) -> TransferID {
+        TransferID(at: cause.time, kind: .correct, subject: SubjectID(high: cause.high, low: cause.low), ordinal: 0)
+    }
+
+    /// A transfer was wrong: the same amount goes back. Nothing is ever changed or taken out of the log.
+    ///
+    /// - Parameter evidence: digest of the ``CorrectionDocument``.
+    package static func correct(
+        _ wrong: Transfer, evidence: Digest, authorisation: Authorisation = .none
+    ) -> [LedgerEntry] {
+        [
+            LedgerEntry(
+                .move(
+                    .correct, id: correctionID(of: wrong.id), from: wrong.credit, to: wrong.debit,
+                    amount: wrong.amount, ordinal: 0),
+                subject: SubjectID(high: wrong.id.high, low: wrong.id.low), evidence: evidence,
+                authorisation: authorisation)
+        ]
     }
 }

@@ -1,56 +1,5 @@
 package import FogCore
 
-/// What a transfer does. The raw value is the type of its record (0x01xx).
-package enum TransferKind: UInt16, Sendable, CaseIterable, CustomStringConvertible {
-    /// From issuance, as a grant; cites a ``GrantDocument``.
-    case issue = 0x0101
-    /// Into escrow.
-    case hold = 0x0102
-    /// Out of escrow, back to who paid.
-    case refund = 0x0103
-    case fee = 0x0104
-    /// Between two accounts by their owner's word.
-    case move = 0x0105
-    /// Reserves an amount until it is posted, voided or expired.
-    case pending = 0x0110
-    /// Moves a part or all of a pending amount; the rest goes back. Cites its evidence.
-    case post = 0x0111
-    case void = 0x0112
-    /// Voids by ledger time.
-    case expire = 0x0113
-
-    package var description: String {
-        switch self {
-        case .issue: "issue"
-        case .hold: "hold"
-        case .refund: "refund"
-        case .fee: "fee"
-        case .move: "move"
-        case .pending: "pending"
-        case .post: "post"
-        case .void: "void"
-        case .expire: "expire"
-        }
-    }
-
-    /// Whether it ends a pending transfer.
-    package var isResolution: Bool { self == .post || self == .void || self == .expire }
-
-    /// Whether its record must cite evidence.
-    package var needsEvidence: Bool { self == .post || self == .issue }
-
-    /// Only `issue` debits issuance; `hold`, `refund` and `fee` say what they do by where they go.
-    func allows(debit: AccountKind, credit: AccountKind) -> Bool {
-        guard (debit == .issuance) == (self == .issue) else { return false }
-        switch self {
-        case .hold: return credit == .escrow
-        case .refund: return debit == .escrow
-        case .fee: return credit == .fees
-        default: return true
-        }
-    }
-}
-
 /// A transfer as it stands in the log: whole and never changed.
 package struct Transfer: Hashable, Sendable {
     package let id: TransferID
@@ -99,10 +48,12 @@ extension Identifier where Subject == TransferSubject {
         self.init(at: time, derivedFrom: parts)
     }
 
+    /// The time that the id carries, to the millisecond.
+    package var time: Timestamp { Timestamp(microseconds: Int64(high >> 16) * 1000) }
+
     /// Whether the id derives from these, at the time that it carries itself.
     package func derives(from kind: TransferKind, subject: SubjectID, ordinal: UInt32) -> Bool {
-        let carried = Timestamp(microseconds: Int64(high >> 16) * 1000)
-        return self == Self(at: carried, kind: kind, subject: subject, ordinal: ordinal)
+        self == Self(at: time, kind: kind, subject: subject, ordinal: ordinal)
     }
 }
 

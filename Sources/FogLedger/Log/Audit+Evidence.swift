@@ -16,7 +16,7 @@ extension Audit {
         guard let transfer = record.transfer else { return }
         guard record.evidence != .zero else {
             if transfer.kind.needsEvidence { fail(.evidence, row, "a \(transfer.kind) with evidence", "none cited") }
-            return
+            return checkJurisdiction(uncited: record, transfer)
         }
         cited.insert(ShortDigest(record.evidence))
         guard let document = try stored(record.evidence) else {
@@ -31,17 +31,38 @@ extension Audit {
         do throws(LedgerFailure) {
             switch document.kind {
             case .grant: try check(GrantDocument(decoding: document.bytes), transfer, record)
-            case .receipt, .quorumVerdict: try check(sources.receipt(document), transfer, record)
+            case .receipt, .quorumVerdict:
+                let claim = try sources.receipt(document)
+                if transfer.kind == .slash {
+                    try checkSlash(claim, transfer, record)
+                } else {
+                    try check(claim, transfer, record)
+                }
+            case .correction: try check(CorrectionDocument(decoding: document.bytes), record)
+            case .jurisdiction: check(try JurisdictionDecision(decoding: document.bytes), record)
+            case .reward: break
             }
         } catch {
             fail(.evidence, row, "a \(document.kind) that holds", error.message)
         }
+        guard document.kind == .reward else { return }
+        let reward: RewardDocument
+        do throws(LedgerFailure) { reward = try RewardDocument(decoding: document.bytes) } catch {
+            return fail(.evidence, row, "a reward document that holds", error.message)
+        }
+        try check(reward, transfer, record)
     }
 
     /// A document that no record cites: a receipt of unpaid work, which must be genuine all the same.
     func complaint(uncited document: EvidenceDocument) -> String? {
         do throws(LedgerFailure) {
-            guard document.kind != .grant else { return "a grant that was never issued" }
+            switch document.kind {
+            case .grant: return "a grant that was never issued"
+            case .reward: return "a reward that was never paid"
+            case .correction: return "a correction that was never made"
+            case .jurisdiction: return "a decision that no attempt rests on"
+            case .receipt, .quorumVerdict: break
+            }
             let claim = try sources.receipt(document)
             guard replay.keys[claim.worker.id]?.key.key == claim.worker else {
                 return "a receipt of \(claim.worker.id), which was never enrolled"
@@ -79,10 +100,10 @@ extension Audit {
         }
     }
 
-    private static func unfit(_ words: String) -> LedgerFailure { LedgerFailure("bad_evidence", words) }
+    static func unfit(_ words: String) -> LedgerFailure { LedgerFailure("bad_evidence", words) }
 
     /// The coordinator's own key, or an enrolled one that may stand for it.
-    private mutating func require(
+    mutating func require(
         coordinator key: PublicKey, or others: LedgerRoles = []
     ) throws(LedgerFailure) {
         guard replay.keys[key.id] == nil else {

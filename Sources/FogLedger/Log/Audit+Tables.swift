@@ -40,6 +40,8 @@ extension Audit {
                 fail(.projectedPaid, wanted, "the post for \(subject) in record \(wanted)", "in record \(sequence)")
             }
         case .document(let document, let digest): compare(document, digest)
+        case .tile(let filled): compare(filled)
+        case .checkpoint(let stored): compare(stored)
         }
     }
 
@@ -146,6 +148,8 @@ extension EconomyTable {
         case .transfers: .projectedTransfers
         case .accountRecords: .projectedAccountRecords
         case .paid: .projectedPaid
+        case .tiles: .tree
+        case .checkpoints: .checkpoints
         case .documents: .documents
         }
     }

@@ -4,8 +4,8 @@ package import FogCore
 ///
 /// Rows are fed one by one in the store's order, those of the log first, so that no table need fit in memory; the replay
 /// keeps what the tables should hold, some 250 bytes a record. An edit that is re-chained with care is caught by what
-/// the records say of each other and by the signed documents they cite. Cutting off the end of every table together
-/// needs a head from outside.
+/// the records say of each other, by the signed checkpoints and by the signed documents they cite. A log that was cut
+/// short with all its tables, or signed anew by the coordinator's own key, shows only against a checkpoint from outside.
 package struct Audit {
     /// What the audit asks of others: documents, who can read them, and what is still at work.
     package struct Sources {
@@ -38,6 +38,8 @@ package struct Audit {
     var missingKeys: [KeyID: Replay.KeyEntry] = [:]
     /// Of ``EconomyTable/accountRecords``: the account whose rows are passing, and what is still to come of it.
     var passing: (account: AccountID, awaited: ArraySlice<UInt64>)?
+    var tree = TreeReplay()
+    var outside: [OutsideCheckpoint] = []
     private var findings: [AuditFinding]
     private(set) var head: LedgerHead
     /// Records that the chain begun must still bring.
@@ -87,6 +89,7 @@ package struct Audit {
         if leaf.bytes != hash { fail(.storedHash, sequence, "\(leaf)", Hex.encode(hash)) }
         let record = decode(bytes, row: sequence)
         if let record { try check(record, row: sequence) }
+        tree.append(leaf)
         // Goes on from what stands there, so that one bad place is told as one.
         head = LedgerHead(count: sequence &+ 1, hash: leaf, time: record?.time ?? head.time)
     }
@@ -186,6 +189,7 @@ package struct Audit {
     package consuming func report() -> AuditReport {
         seal()
         endComparison()
+        endTree()
         return AuditReport(findings: findings, head: head)
     }
 }
@@ -200,8 +204,17 @@ package struct ReceiptClaim: Hashable, Sendable {
     package let coordinator: PublicKey
     /// The most that may be paid.
     package let bound: Credits
+    /// Measured use of processors; nil where the receipt's form has none.
+    package let cpuNanoseconds: Int64?
+    /// The digest of the result.
+    package let result: Digest?
 
-    package init(subject: SubjectID, worker: PublicKey, coordinator: PublicKey, bound: Credits) {
+    package init(
+        subject: SubjectID, worker: PublicKey, coordinator: PublicKey, bound: Credits, cpuNanoseconds: Int64? = nil,
+        result: Digest? = nil
+    ) {
+        self.cpuNanoseconds = cpuNanoseconds
+        self.result = result
         self.subject = subject
         self.worker = worker
         self.coordinator = coordinator

@@ -41,12 +41,33 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     case escrows = "escrow_closed"
     /// Keys are enrolled once, and changed only while they live.
     case keys = "keys"
+    /// Rules have versions without a gap, in force from a UTC midnight to come.
+    case rules = "rules_versioned"
+    /// Each reward uses a quota in the same chain and is what the version in force gives for its evidence.
+    case rewards = "rewards"
+    /// A day's quota is allowed once, and nobody earns more by a rule in a UTC day.
+    case quotas = "daily_quotas"
+    /// Pools get their shares of an epoch's emission once, fees are shared out as the terms say.
+    case emission = "emission"
+    /// What is unstaked stays at risk for its time and goes back to its owner.
+    case staking = "staking"
+    /// A correction reverses a transfer that is there, whole and once.
+    case corrections = "corrections"
+    /// While a policy is in force, each attempt cites a decision that allows it.
+    case jurisdiction = "jurisdiction"
     case projectedAccounts = "projection_accounts"
     case projectedPendings = "projection_pendings"
     case projectedKeys = "projection_keys"
     case projectedTransfers = "projection_transfers"
     case projectedAccountRecords = "projection_account_records"
     case projectedPaid = "projection_paid"
+    /// The stored tiles are those of the tree over the log (RFC 6962).
+    case tree = "tree_tiles"
+    /// Stored checkpoints are dense, signed with the coordinator's key, each of a tree that the log had; the newest is of
+    /// the log's end.
+    case checkpoints
+    /// Checkpoints that others kept are of this log.
+    case outside = "outside_checkpoints"
     /// Tables, indexes and triggers are this version's, and the file is whole.
     case tables = "tables_whole"
 
@@ -54,7 +75,7 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     var isOfTheEnd: Bool {
         switch self {
         case .escrows, .projectedAccounts, .projectedPendings, .projectedKeys, .projectedTransfers,
-            .projectedAccountRecords, .projectedPaid:
+            .projectedAccountRecords, .projectedPaid, .tree, .checkpoints, .outside:
             true
         default: false
         }
@@ -63,7 +84,7 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     /// What a record of newer software can change behind our back: no longer judged after the first one.
     var needsEveryRecord: Bool {
         switch self {
-        case .decodes, .dense, .chain, .storedHash, .time, .documents, .tables: false
+        case .decodes, .dense, .chain, .storedHash, .time, .documents, .tree, .checkpoints, .outside, .tables: false
         default: true
         }
     }

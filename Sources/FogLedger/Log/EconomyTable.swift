@@ -11,6 +11,8 @@ package enum EconomyTable: String, Sendable, CaseIterable {
     case transfers = "ledger_transfers"
     case accountRecords = "ledger_account_records"
     case paid = "ledger_paid"
+    case tiles = "ledger_tiles"
+    case checkpoints = "ledger_checkpoints"
     case documents = "evidence_documents"
 }
 
@@ -28,6 +30,9 @@ package enum EconomyRow: Hashable, Sendable {
     /// The one post for a subject.
     case paid(SubjectID, sequence: UInt64)
     case document(EvidenceDocument, under: Digest)
+    /// A full tile's root.
+    case tile(TileRoot)
+    case checkpoint(StoredCheckpoint)
     /// A row that no version of this software writes, or a table that cannot be read; in words.
     case unreadable(EconomyTable, String)
 }

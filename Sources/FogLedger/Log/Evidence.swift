@@ -8,12 +8,21 @@ package enum EvidenceKind: UInt8, Sendable, CaseIterable, CustomStringConvertibl
     case grant = 2
     /// Several receipts that agree; opaque here.
     case quorumVerdict = 3
+    /// A ``RewardDocument``.
+    case reward = 4
+    /// A ``CorrectionDocument``.
+    case correction = 5
+    /// A ``JurisdictionDecision``.
+    case jurisdiction = 6
 
     package var description: String {
         switch self {
         case .receipt: "receipt"
         case .grant: "grant"
         case .quorumVerdict: "quorum_verdict"
+        case .reward: "reward"
+        case .correction: "correction"
+        case .jurisdiction: "jurisdiction"
         }
     }
 
@@ -21,8 +30,11 @@ package enum EvidenceKind: UInt8, Sendable, CaseIterable, CustomStringConvertibl
     func supports(_ kind: TransferKind) -> Bool {
         switch kind {
         case .issue: self == .grant
-        case .post, .void: self == .receipt || self == .quorumVerdict
-        default: true
+        case .post, .void, .slash: self == .receipt || self == .quorumVerdict
+        case .reward: self == .reward
+        case .correct: self == .correction
+        case .pending, .hold: self == .jurisdiction
+        default: false
         }
     }
 }

@@ -165,6 +165,20 @@ private struct FieldReader {
         return try counters()
     }
 
+    /// A field of any length up to a limit.
+    private mutating func blob(_ tag: FieldTag, limit: Int) throws(LedgerFailure) -> [UInt8] {
+        if ahead == nil, remaining > 0 { ahead = try number(UInt8.self) }
+        guard ahead == tag.rawValue else {
+            throw LedgerFailure("bad_record", "field \(tag) is missing or out of order")
+        }
+        ahead = nil
+        let length = Int(try number(UInt16.self))
+        guard length <= limit else {
+            throw LedgerFailure("bad_record", "field \(tag) has \(length) bytes, at most \(limit)")
+        }
+        return try raw(length)
+    }
+
     private mutating func keyID(_ tag: FieldTag) throws(LedgerFailure) -> KeyID {
         try expect(tag, 16)
         return try keyID()
@@ -190,6 +204,10 @@ private struct FieldReader {
             let roles = LedgerRoles(rawValue: try required(.roles))
             return .rolesSet(try keyID(.keyID), roles)
         case RecordType.keyRevoked: return .keyRevoked(try keyID(.keyID))
+        case RecordType.rewardRule, RecordType.economyRule, RecordType.jurisdictionRule:
+            let bytes = try blob(.rule, limit: LedgerRule.maxBytes)
+            guard let rule = try LedgerRule(type: type, bytes: bytes) else { fallthrough }
+            return .ruleSet(rule)
         default: return .unrecognised(type: type, bytes: try raw(remaining))
         }
     }

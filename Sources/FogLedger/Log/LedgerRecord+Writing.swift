@@ -20,6 +20,7 @@ enum FieldTag: UInt8 {
     case roles = 33
     case keyOwner = 34
     case keyID = 35
+    case rule = 48
     /// Absent at the last record of a chain.
     case following = 0xf0
 }
@@ -58,8 +59,13 @@ extension LedgerRecord {
 
     /// Enough for any version 1 record: the fields of fixed length take less than 400 bytes.
     private var capacity: Int {
-        if case .unrecognised(_, let bytes) = body { return 400 + authorisation.base.count + bytes.count }
-        return 400 + authorisation.base.count
+        let open =
+            switch body {
+            case .unrecognised(_, let bytes): bytes.count
+            case .ruleSet(let rule): rule.bytes.count
+            default: 0
+            }
+        return 400 + authorisation.base.count + open
     }
 
     private func write(into out: inout FieldWriter) {
@@ -115,6 +121,8 @@ extension LedgerRecord {
             out.field(.keyID, key.bytes)
         case .keyRevoked(let key):
             out.field(.keyID, key.bytes)
+        case .ruleSet(let rule):
+            out.field(.rule, rule.bytes)
         case .unrecognised(_, let bytes):
             // Kept as it was found, chain mark and all.
             return out.write(bytes)

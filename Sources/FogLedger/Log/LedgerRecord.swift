@@ -41,6 +41,7 @@ package struct LedgerRecord: Hashable, Sendable {
         case keyEnrolled(KeyEnrolment)
         case rolesSet(KeyID, LedgerRoles)
         case keyRevoked(KeyID)
+        case ruleSet(LedgerRule)
         /// A type that this version does not know: written by newer software. The bytes of its body are kept.
         case unrecognised(type: UInt16, bytes: [UInt8])
     }
@@ -70,6 +71,7 @@ package struct LedgerRecord: Hashable, Sendable {
         case .keyEnrolled: RecordType.keyEnrolled
         case .rolesSet: RecordType.rolesSet
         case .keyRevoked: RecordType.keyRevoked
+        case .ruleSet(let rule): rule.type
         case .unrecognised(let type, _): type
         }
     }
@@ -77,7 +79,10 @@ package struct LedgerRecord: Hashable, Sendable {
     /// The transfer, with both accounts' counters after it; nil for other records.
     package var transfer: Transfer? { if case .transfer(let transfer, _, _) = body { transfer } else { nil } }
 
-    /// The accounts that the record names, each once.
+    /// The rule that it sets; nil for other records.
+    package var rule: LedgerRule? { if case .ruleSet(let rule) = body { rule } else { nil } }
+
+    /// The accounts that the record names, each once; a rule is found under ``FogCore/Identifier/rulebook``.
     package var accounts: [AccountID] {
         switch body {
         case .transfer(let transfer, _, _):
@@ -85,6 +90,7 @@ package struct LedgerRecord: Hashable, Sendable {
         case .accountOpened(let opening): [opening.id]
         case .accountClosed(let id, _): [id]
         case .keyEnrolled(let enrolment): [enrolment.owner]
+        case .ruleSet: [.rulebook]
         case .rolesSet, .keyRevoked, .unrecognised: []
         }
     }
@@ -111,4 +117,7 @@ enum RecordType {
     static let keyEnrolled: UInt16 = 0x0301
     static let rolesSet: UInt16 = 0x0302
     static let keyRevoked: UInt16 = 0x0303
+    static let rewardRule: UInt16 = 0x0401
+    static let economyRule: UInt16 = 0x0402
+    static let jurisdictionRule: UInt16 = 0x0403
 }

@@ -26,6 +26,8 @@ struct Replay: Sendable {
     struct Line {
         let sequence: UInt64
         var resolution: TransferKind?
+        /// Of a transfer that may be reversed: see ``Replay/print(_:from:to:_:)``.
+        var print = 0
     }
 
     private struct Imbalance { var posted: Int128 = 0, pending: Int128 = 0 }
@@ -39,6 +41,7 @@ struct Replay: Sendable {
     var named: [AccountID: [UInt64]] = [:]
     var paid: [SubjectID: UInt64] = [:]
 
+    var economy = EconomyReplay()
     /// Grants that were issued.
     private var granted: Set<SubjectID> = []
     private var imbalance: [LedgerUnit: Imbalance] = [:]
@@ -67,11 +70,12 @@ struct Replay: Sendable {
                 lastSequence: record.sequence)
         case .rolesSet(let id, let roles): change(id, record) { $0.roles = roles }
         case .keyRevoked(let id): change(id, record) { $0.isRevoked = true }
+        case .ruleSet(let rule): set(rule, record)
         case .unrecognised: return
         }
     }
 
-    private mutating func fault(_ check: AuditCheck, _ expected: String, _ found: String) {
+    mutating func fault(_ check: AuditCheck, _ expected: String, _ found: String) {
         faults.append(Fault(check: check, expected: expected, found: found))
     }
 
@@ -95,6 +99,7 @@ struct Replay: Sendable {
         guard accounts[opening.id] == nil else {
             return fault(.accounts, "account \(opening.id) opened once", "opened again")
         }
+        checkOpening(opening, record)
         let account = Account(id: opening.id, kind: opening.kind, unit: opening.unit, owner: opening.owner)
         accounts[opening.id] = Entry(account: account, lastSequence: record.sequence)
     }
@@ -128,6 +133,7 @@ struct Replay: Sendable {
             return fault(.accounts, "two open accounts", "unknown \(missing)")
         }
         checkAccounts(transfer, debit.account, credit.account)
+        checkTerms(transfer, debit.account, credit.account, record)
         let reserved = transfer.kind == .pending ? transfer.amount.micro : 0
         let released = resolved?.amount.micro ?? 0
         let posted = transfer.kind == .pending ? 0 : transfer.amount.micro
@@ -166,7 +172,8 @@ struct Replay: Sendable {
         if let known = transfers[transfer.id] {
             fault(.uniqueIDs, "id \(transfer.id) once", "in record \(known.sequence) and again")
         } else {
-            transfers[transfer.id] = Line(sequence: record.sequence)
+            let print = Self.print(transfer.kind, from: transfer.debit, to: transfer.credit, transfer.amount)
+            transfers[transfer.id] = Line(sequence: record.sequence, print: print)
         }
         if let ordinal = transfer.ordinal,
             !transfer.id.derives(from: transfer.kind, subject: record.subject, ordinal: ordinal)

@@ -104,7 +104,8 @@ package struct Advice: Hashable, Sendable, Codable {
         case .latency: return node.latency.map { less(wishes.maxLatency?.milliseconds ?? 0, $0.milliseconds) }
         case .price: return less(wishes.maxPrice?.micro ?? 0, node.asks.core.micro)
         case .trust:
-            return node.trust.isFinite ? (wishes.minTrust - node.trust) / max(wishes.minTrust, 1e-9) : nil
+            let trust = node.trust(for: shape.demand)
+            return trust.isFinite ? (wishes.minTrust - trust) / max(wishes.minTrust, 1e-9) : nil
         case .availability:
             return less(node.availability?.milliseconds ?? 0, shape.demand.time.milliseconds)
         case .profile: return allowedProfiles(node).isEmpty ? nil : 2
@@ -134,7 +135,8 @@ package struct Advice: Hashable, Sendable, Codable {
         case .latency: return instead("max_latency", "\(node.latency ?? .zero)", "\(wishes.maxLatency ?? .zero)")
         case .price: return instead("max_price", "\(node.asks.core)", "\(wishes.maxPrice ?? .zero)")
         case .trust:
-            return instead("min_trust", Feasibility.decimal(node.trust), Feasibility.decimal(wishes.minTrust))
+            let trust = node.trust(for: shape.demand)
+            return instead("min_trust", Feasibility.decimal(trust), Feasibility.decimal(wishes.minTrust))
         case .availability:
             let stay = TimeSpan(milliseconds: max(0, node.availability?.milliseconds ?? 0)).brief
             return without("with a time of at most \(stay) (wanted \(shape.demand.time)), or sla B,", stay)

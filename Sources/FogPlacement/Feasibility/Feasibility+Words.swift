@@ -32,7 +32,7 @@ extension Feasibility {
                 node.latency.map(\.description) ?? "not measured yet", "at most \(constraints.maxLatency ?? .zero)")
         case .price:
             return failed("\(node.asks.core) a core-hour", "at most \(constraints.maxPrice ?? .zero)")
-        case .trust: return failed(decimal(node.trust), "at least \(decimal(constraints.minTrust))")
+        case .trust: return failed(decimal(node.trust(for: shape.demand)), "at least \(decimal(constraints.minTrust))")
         case .exclude:
             let byName = constraints.exclude.contains(node.name)
             return failed("excluded by the job (\(byName ? node.name : "owner:" + node.owner))", "not excluded")

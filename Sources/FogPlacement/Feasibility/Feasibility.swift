@@ -90,8 +90,10 @@ package enum Feasibility {
             }
         }
         if let limit = constraints.maxPrice, place.pointee.asks.core > limit { found(.price, .never, 0) }
-        // Written so that a trust that is not a number fails.
-        if !(place.pointee.trust >= constraints.minTrust) { found(.trust, .never, 0) }
+        // Written so that a trust that is not a number fails. Where one copy counts as verified there is no doubt.
+        if !(place.pointee.trust(for: shape.demand) >= constraints.minTrust), !shape.trusts(place.pointee) {
+            found(.trust, .never, 0)
+        }
         if !constraints.exclude.isEmpty, constraints.excludes(place.pointee) { found(.exclude, .never, 0) }
         if constraints.secretsOf != nil, !constraints.trusts(place.pointee) { found(.trustedOwner, .never, 0) }
         if shape.isPrivate, !shape.sealedTo.contains(place.pointee.id) { found(.sealed, .never, 0) }

@@ -71,6 +71,8 @@ package struct NodeRecord: Hashable, Sendable {
     package var runningCosts: HourlyRates
     /// 0...1.
     package var trust: Double
+    /// For tasks that ask for a device; nil = as for others.
+    package var trustOnGPU: Double?
     /// Marked by the operator: one copy there counts as verified.
     package var isTrusted: Bool
     /// Tasks given to it that have not started.
@@ -90,13 +92,17 @@ package struct NodeRecord: Hashable, Sendable {
 
     package static let maxPrefetch = 64
 
+    /// What its results in the demand's class of capability have earned.
+    package func trust(for demand: ResourceRequest) -> Double { demand.gpu > 0 ? trustOnGPU ?? trust : trust }
+
     /// As in `node:NAME` and `exclude`.
     package var name: String { report.name }
 
     package init(
         id: NodeID, owner: String, report: NodeReport, allowance: Allowance, state: NodeState = .ready,
         free: NodeCapacity, asks: HourlyRates = HourlyRates(), runningCosts: HourlyRates = HourlyRates(),
-        trust: Double = 0, isTrusted: Bool = false, queueDepth: Int = 0, prefetch: Int = 1, latency: TimeSpan? = nil,
+        trust: Double = 0, trustOnGPU: Double? = nil, isTrusted: Bool = false, queueDepth: Int = 0, prefetch: Int = 1,
+        latency: TimeSpan? = nil,
         bandwidth: Int64? = nil, speed: Double = 1, availability: TimeSpan? = nil, cached: CachedContent = .none
     ) {
         self.id = id
@@ -108,6 +114,7 @@ package struct NodeRecord: Hashable, Sendable {
         self.asks = asks
         self.runningCosts = runningCosts
         self.trust = trust
+        self.trustOnGPU = trustOnGPU
         self.isTrusted = isTrusted
         self.queueDepth = queueDepth
         self.prefetch = prefetch

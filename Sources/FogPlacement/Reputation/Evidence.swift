@@ -15,19 +15,23 @@ package struct Evidence: Hashable, Sendable, Codable {
         case lost
         case invalid
         case auditFailed = "audit_failed"
+        /// The machine could not bring the task to run, or its result back.
+        case faulty
         /// The owner wanted the machine back: no fault of anybody.
         case preempted
+        /// A result that nobody checked, or an end that says nothing of the machine.
+        case unjudged
 
         /// How much it speaks for the node, and against.
-        var weights: (good: Double, bad: Double) {
+        package var weights: (good: Double, bad: Double) {
             switch self {
             case .valid: (1, 0)
             case .audited: (2, 0)
-            case .late: (0, 0.5)
+            case .late, .faulty: (0, 0.5)
             case .lost: (0, 1)
             case .invalid: (0, 4)
             case .auditFailed: (0, 10)
-            case .preempted: (0, 0)
+            case .preempted, .unjudged: (0, 0)
             }
         }
     }

@@ -4,6 +4,8 @@ package import FogCore
 package enum Replication {
     /// How likely two wrong results of strangers are alike.
     package static let collusion = 0.05
+    /// However long a node's record is, so often it is looked at.
+    package static let leastChance = 0.02
     /// Valid results in a row after which a node is replicated by chance only.
     package static let provenAfter = 10
 
@@ -37,6 +39,15 @@ package enum Replication {
             if error <= bound { return (place + 1, error) }
         }
         return (nil, error)
+    }
+
+    /// How likely equal results are all wrong, and alike.
+    ///
+    /// - Parameter trusts: one of each owner, or of each group of owners that count as one.
+    package static func error(trusts: [Double]) -> Double {
+        trusts.enumerated().reduce(1) { error, entry in
+            error * (1 - max(0, min(1, entry.element))) * (entry.offset == 0 ? 1 : collusion)
+        }
     }
 
     /// The least stake with which cheating does not pay: what one bad result gains, against what is lost when it is found.

@@ -13,13 +13,13 @@ enum Ranking {
     static func key(_ shape: TaskShape, _ node: NodeRecord) -> (Int64, Int64) {
         switch shape.strategy {
         case .latencyFirst: (response(shape, node), 0)
-        case .costOptimize: (price(shape, node), distrust(node))
-        case .trustFirst: (distrust(node), price(shape, node))
+        case .costOptimize: (price(shape, node), distrust(node, shape))
+        case .trustFirst: (distrust(node, shape), price(shape, node))
         case .affinity: (Int64(missing(shape, node)), response(shape, node))
         case .proximity:
             (shape.origin != nil && shape.origin == node.report.region ? 0 : 1, node.latency?.milliseconds ?? .max)
         case .privacyAware:
-            (shape.submitter == node.owner ? 0 : node.isTrusted ? 1 : 2, distrust(node))
+            (shape.submitter == node.owner ? 0 : node.isTrusted ? 1 : 2, distrust(node, shape))
         case .nsga2, .loadBalance, .roundRobin, .leastLoaded, .random: (0, 0)
         }
     }
@@ -29,8 +29,9 @@ enum Ranking {
     }
 
     /// In billionths.
-    private static func distrust(_ node: NodeRecord) -> Int64 {
-        let trust = node.trust.isFinite ? max(0, min(1, node.trust)) : 0
+    private static func distrust(_ node: NodeRecord, _ shape: TaskShape) -> Int64 {
+        let earned = node.trust(for: shape.demand)
+        let trust = earned.isFinite ? max(0, min(1, earned)) : 0
         return Int64((1 - trust) * 1e9)
     }
 

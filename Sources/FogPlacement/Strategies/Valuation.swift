@@ -77,7 +77,7 @@ struct Valuation {
     }
 
     private static func row(of shape: TaskShape, on node: NodeRecord) -> SIMD8<Double> {
-        let trust = node.trust.isFinite ? max(0, min(1, node.trust)) : 0
+        let earned = node.trust(for: shape.demand), trust = earned.isFinite ? max(0, min(1, earned)) : 0
         let hours = hours(of: shape, on: node)
         return SIMD8(
             Double(Ranking.response(shape, node)) / 1000, 0, shape.trusts(node) ? 0 : 1 - trust,

@@ -171,7 +171,8 @@ struct JointScale {
         let queued = Double(max(0, record.queueDepth)) / Double(max(1, record.allowance.slots)) * meanSeconds
         node.latencyMilliseconds = ((record.latency?.seconds ?? 1) + queued / node.speed) * 1000
         node.megabitsPerSecond = Double(max(1, record.bandwidth ?? 1_000_000)) / 1e6
-        node.trust = record.isTrusted ? 1 : record.trust.isFinite ? max(0, min(1, record.trust)) : 0
+        let earned = wantsDevices ? record.trustOnGPU ?? record.trust : record.trust
+        node.trust = record.isTrusted ? 1 : earned.isFinite ? max(0, min(1, earned)) : 0
         node.coreCost = Double(record.runningCosts.core.micro)
         node.memoryCost = Double(record.runningCosts.gibibyte.micro)
         for (place, ratio) in ratios.enumerated() {

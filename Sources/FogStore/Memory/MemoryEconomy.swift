@@ -32,6 +32,10 @@ struct MemoryEconomy: EconomyReader {
             for (subject, sequence) in state.paid.sorted(by: { $0.key < $1.key }) {
                 try body(.paid(subject, sequence: sequence))
             }
+        case .tiles:
+            let order = state.tiles.sorted { ($0.key.level, $0.key.number) < ($1.key.level, $1.key.number) }
+            for (tile, root) in order { try body(.tile(TileRoot(tile: tile, root: root))) }
+        case .checkpoints: for checkpoint in state.checkpoints { try body(.checkpoint(checkpoint)) }
         case .documents: for (digest, document) in state.evidence { try body(.document(document, under: digest)) }
         }
     }

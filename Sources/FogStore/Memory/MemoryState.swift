@@ -1,6 +1,7 @@
 internal import FogCore
 internal import FogJobs
 internal import FogLedger
+internal import FogPlacement
 
 /// Everything the store in memory holds: the same tables as values.
 struct MemoryState: Sendable {
@@ -30,6 +31,7 @@ struct MemoryState: Sendable {
     var invitations: [Digest: Invitation] = [:]
     var applicants: [PublicKey: Applicant] = [:]
     var nodes: [NodeID: NodeRow] = [:]
+    var reputations: [Reputation.Key: Reputation] = [:]
     var jobs: [JobID: StoredJob] = [:]
     var jobKeys: [JobKey: JobID] = [:]
     var tasks: [TaskID: TaskRecord] = [:]
@@ -49,6 +51,9 @@ struct MemoryState: Sendable {
     var pendings: [TransferID: Pending] = [:]
     var paid: [SubjectID: UInt64] = [:]
     var evidence: [Digest: EvidenceDocument] = [:]
+    var tiles: [TileID: Digest] = [:]
+    /// By number, from 0.
+    var checkpoints: [StoredCheckpoint] = []
 
     /// How to take back what a change wrote before it was refused, newest last.
     typealias Undo = [(inout MemoryState) -> Void]
@@ -112,6 +117,7 @@ struct MemoryState: Sendable {
         for (key, applicant) in change.applicants { put(\.applicants, key, applicant, &undo) }
         for key in change.closedApplicants { put(\.applicants, key, nil, &undo) }
         for (id, node) in change.nodes { put(\.nodes, id, node, &undo) }
+        for (key, reputation) in change.reputations { put(\.reputations, key, reputation, &undo) }
         for job in change.newJobs { try write(job, &undo) }
         for (id, progress) in change.progress {
             guard var job = jobs[id] else { throw Refusal(Guard.noJob(id)) }
@@ -132,6 +138,7 @@ struct MemoryState: Sendable {
             put(\.evidence, document.digest, document, &undo)
         }
         if let ledger = change.ledger { try write(ledger, &undo) }
+        if let tree = change.tree { try write(tree, &undo) }
         for (name, value) in change.settings { put(\.settings, name, value, &undo) }
     }
 
@@ -186,6 +193,8 @@ struct MemoryState: Sendable {
         // What the grant fixed stays as it was granted.
         var ended = AttemptRecord(
             id: old.id, node: old.node, payee: old.payee, grantedAt: old.grantedAt, priceBound: old.priceBound)
+        ended.coreRate = old.coreRate
+        ended.gibRate = old.gibRate
         ended.endedAt = attempt.endedAt
         ended.outcome = attempt.outcome
         ended.exitCode = attempt.exitCode
@@ -257,6 +266,22 @@ struct MemoryState: Sendable {
             put(\.transfers, resolution.pending, transfer, &undo)
             put(\.pendings, resolution.pending, nil, &undo)
         }
+    }
+
+    private mutating func write(_ tree: TreeChange, _ undo: inout Undo) throws(Refusal) {
+        for filled in tree.filled {
+            guard tiles[filled.tile] == nil else { throw Refusal("tile \(filled.tile.path()) is there already") }
+            put(\.tiles, filled.tile, filled.root, &undo)
+        }
+        let (old, new) = (checkpoints, tree.checkpoint)
+        undo.append { $0.checkpoints = old }
+        if let last = checkpoints.last, last.number == new.number {
+            guard new.size > last.size else { throw Refusal("only the newest checkpoint grows") }
+            checkpoints.removeLast()
+        } else if new.number < UInt64(checkpoints.count) {
+            throw Refusal("only the newest checkpoint grows")
+        }
+        checkpoints.append(new)
     }
 
     private mutating func write(_ row: LedgerRow, _ undo: inout Undo) throws(Refusal) {

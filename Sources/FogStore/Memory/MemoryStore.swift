@@ -1,6 +1,7 @@
 package import FogCore
 package import FogJobs
 package import FogLedger
+package import FogPlacement
 internal import Synchronization
 
 /// The store in memory, for the simulation and for tests: the same answers and the same guards as ``SQLiteStore``.
@@ -52,6 +53,8 @@ package final class MemoryStore: Store {
     package func nodes() async throws(StoreFailure) -> [NodeRow] {
         look { Array($0.nodes.values) }.sorted { $0.id < $1.id }
     }
+
+    package func reputations() async throws(StoreFailure) -> [Reputation.Key: Reputation] { look(\.reputations) }
 
     package func principals() async throws(StoreFailure) -> [Principal] {
         look { Array($0.principals.values) }.sorted { $0.key < $1.key }
@@ -154,6 +157,8 @@ package final class MemoryStore: Store {
         look { $0.paid[subject] != nil }
     }
 
+    package func payment(of subject: SubjectID) async throws(StoreFailure) -> UInt64? { look { $0.paid[subject] } }
+
     package func account(_ id: AccountID) async throws(StoreFailure) -> Account? { look { $0.accounts[id] } }
 
     package func ledgerRecords(of account: AccountID, before sequence: UInt64?, limit: Int) async throws(StoreFailure)
@@ -170,6 +175,27 @@ package final class MemoryStore: Store {
         look { $0.evidence[digest] }
     }
 
+    package func ledgerRecords(from sequence: UInt64, limit: Int) async throws(StoreFailure) -> [StoredLedgerRecord] {
+        look { state in
+            state.records.dropFirst(Int(clamping: sequence)).prefix(max(0, limit)).map(StoredLedgerRecord.init)
+        }
+    }
+
+    package func hashes(of tile: TileID) async throws(StoreFailure) -> [Digest] {
+        look { state in
+            let (first, over) = tile.number.multipliedReportingOverflow(by: UInt64(TileID.width))
+            guard !over else { return [] }
+            if tile.level == 0 {
+                return state.records.dropFirst(Int(clamping: first)).prefix(TileID.width).map(\.hash)
+            }
+            return (0..<UInt64(TileID.width)).lazy
+                .map { state.tiles[TileID(level: tile.level - 1, number: first &+ $0)] }
+                .prefix { $0 != nil }.compactMap { $0 }
+        }
+    }
+
+    package func checkpoint() async throws(StoreFailure) -> StoredCheckpoint? { look { $0.checkpoints.last } }
+
     package func ledgerState() async throws(StoreFailure) -> LedgerProjection? {
         look { state in
             guard let last = state.records.last else { return nil }
@@ -177,6 +203,7 @@ package final class MemoryStore: Store {
                 accounts: state.accounts.values.filter { !$0.isClosed }.sorted { $0.id < $1.id },
                 pendings: state.pendings.values.sorted { $0.id < $1.id },
                 keys: state.keys.values.sorted { $0.key < $1.key },
+                rules: Rulebook(state.records.compactMap(\.record.rule)),
                 head: LedgerHead(count: last.record.sequence + 1, hash: last.hash, time: last.record.time))
         }
     }

@@ -28,6 +28,26 @@ extension ChangeWriter {
         for resolution in change.pendingResolved { try resolve(resolution) }
     }
 
+    func write(_ tree: TreeChange) throws {
+        for filled in tree.filled {
+            var insert = try Prepared(database, "INSERT INTO ledger_tiles VALUES (?, ?, ?)")
+            insert.bind(filled.tile.level)
+            insert.bind(filled.tile.number)
+            insert.bind(filled.root)
+            try insert.run()
+        }
+        var upsert = try Prepared(
+            database,
+            """
+            INSERT INTO ledger_checkpoints VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET size = excluded.size, \
+            note = excluded.note
+            """)
+        upsert.bind(tree.checkpoint.number)
+        upsert.bind(tree.checkpoint.size)
+        upsert.bind(tree.checkpoint.note)
+        try upsert.run()
+    }
+
     private func write(_ row: LedgerRow) throws {
         let record = row.record
         var insert = try Prepared(database, "INSERT INTO ledger_records VALUES (?, ?, ?)")

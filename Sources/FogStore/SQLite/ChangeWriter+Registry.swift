@@ -35,15 +35,17 @@ extension ChangeWriter {
         upsert.bind(node.trusted)
         upsert.bind(try ColumnText.encoded(node.report))
         upsert.bind(ColumnText.words(node.labels) ?? "{}")
+        upsert.bind(node.coreAsk?.micro)
+        upsert.bind(node.gibAsk?.micro)
         try upsert.run()
     }
 
     private static let upsertNode = """
-        INSERT INTO nodes VALUES (\(marks(12))) ON CONFLICT DO UPDATE SET key = excluded.key, owner = excluded.owner, \
+        INSERT INTO nodes VALUES (\(marks(14))) ON CONFLICT DO UPDATE SET key = excluded.key, owner = excluded.owner, \
         enrolled_at = excluded.enrolled_at, standing = excluded.standing, last_seen = excluded.last_seen, \
         recent_faults = excluded.recent_faults, probation_until = excluded.probation_until, \
         probations = excluded.probations, trusted = excluded.trusted, report = excluded.report, \
-        labels = excluded.labels
+        labels = excluded.labels, core_ask = excluded.core_ask, gib_ask = excluded.gib_ask
         """
 
     /// Equal digests mean equal content, so the first row stays.
@@ -100,7 +102,7 @@ enum RegistryRows {
 
     static let node = """
         id, key, owner, enrolled_at, standing, last_seen, recent_faults, probation_until, probations, trusted, report, \
-        labels
+        labels, core_ask, gib_ask
         """
 
     static func readNode(_ row: inout Columns) throws -> NodeRow {
@@ -118,6 +120,8 @@ enum RegistryRows {
             id: id, key: key, owner: owner, enrolledAt: enrolledAt, report: try ColumnText.decoded(row.text()),
             trusted: trusted)
         node.labels = try ColumnText.words(row.text())
+        node.coreAsk = row.optional { $0.credits() }
+        node.gibAsk = row.optional { $0.credits() }
         node.standing = standing
         node.lastSeen = lastSeen
         node.recentFaults = faults.map { Timestamp(microseconds: $0) }

@@ -92,6 +92,7 @@ struct ChangeWriter {
         for (_, applicant) in change.applicants { try write(applicant) }
         for key in change.closedApplicants { try close(applicant: key) }
         for (_, node) in change.nodes { try write(node) }
+        for (key, reputation) in change.reputations { try write(reputation, of: key) }
         for job in change.newJobs { try write(job) }
         for (id, progress) in change.progress { try write(progress, of: id) }
         for (_, task) in change.tasks { try write(task) }
@@ -106,6 +107,7 @@ struct ChangeWriter {
         for log in change.logs { try write(log) }
         for document in change.evidence { try write(document) }
         if let ledger = change.ledger { try write(ledger) }
+        if let tree = change.tree { try write(tree) }
         for (name, value) in change.settings { try write(setting: name, value) }
     }
 
@@ -175,8 +177,8 @@ struct ChangeWriter {
     }
 
     private static let insertAttempt = """
-        INSERT INTO attempts (job, number, token, node, payee, granted_at, price_bound, \
-        \(JobRows.endColumns.joined(separator: ", "))) VALUES (\(marks(7 + JobRows.endColumns.count)))
+        INSERT INTO attempts (job, number, token, node, payee, granted_at, price_bound, core_rate, gib_rate, \
+        \(JobRows.endColumns.joined(separator: ", "))) VALUES (\(marks(9 + JobRows.endColumns.count)))
         """
 
     private func write(_ attempt: AttemptRecord) throws {
@@ -186,6 +188,8 @@ struct ChangeWriter {
         insert.bind(attempt.payee)
         insert.bind(attempt.grantedAt)
         insert.bind(attempt.priceBound)
+        insert.bind(attempt.coreRate?.micro)
+        insert.bind(attempt.gibRate?.micro)
         JobRows.bindEnd(attempt, to: &insert)
         try insert.run()
     }

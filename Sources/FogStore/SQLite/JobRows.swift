@@ -89,7 +89,7 @@ enum JobRows {
     static let attempt = """
         job, number, token, node, payee, granted_at, price_bound, ended_at, outcome, exit_code, signal, detail, \
         usage_source, cpu_ns, wall_ns, peak_bytes, bytes_in, bytes_out, paid, receipt, stdout_size, stderr_size, \
-        outputs
+        outputs, core_rate, gib_rate
         """
 
     static func readAttempt(_ row: inout Columns) throws -> AttemptRecord {
@@ -114,6 +114,8 @@ enum JobRows {
         attempt.stdoutSize = row.int64()
         attempt.stderrSize = row.int64()
         attempt.outputs = try row.optional { try ColumnText.outputs($0.text()) } ?? []
+        attempt.coreRate = row.optional { $0.credits() }
+        attempt.gibRate = row.optional { $0.credits() }
         return attempt
     }
 

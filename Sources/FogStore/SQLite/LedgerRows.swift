@@ -56,6 +56,12 @@ enum LedgerRows {
         StoredLedgerRecord(sequence: try row.uint64(), bytes: row.bytes(), hash: try row.digest())
     }
 
+    static let checkpoint = "number, size, note"
+
+    static func readCheckpoint(_ row: inout Columns) throws -> StoredCheckpoint {
+        StoredCheckpoint(number: try row.uint64(), size: try row.uint64(), note: row.bytes())
+    }
+
     static func resolution(_ raw: Int64) throws -> TransferKind {
         try known(UInt16(exactly: raw).flatMap(TransferKind.init(rawValue:)), "kind of transfer", raw)
     }

@@ -41,6 +41,7 @@ struct Prepared {
     mutating func bind(_ value: Int) { bind(Int64(value)) }
     mutating func bind(_ value: UInt32) { bind(Int64(value)) }
     mutating func bind(_ value: Bool) { bind(Int64(value ? 1 : 0)) }
+    mutating func bind(_ value: Double) { note(sqlite3_bind_double(handle, next(), value)) }
     mutating func bind(_ value: Timestamp) { bind(value.microseconds) }
     mutating func bind(_ value: Credits) { bind(value.micro) }
 
@@ -158,6 +159,7 @@ struct Columns {
     mutating func int64() -> Int64 { sqlite3_column_int64(handle, next()) }
     mutating func int() -> Int { Int(int64()) }
     mutating func bool() -> Bool { int64() != 0 }
+    mutating func double() -> Double { sqlite3_column_double(handle, next()) }
     mutating func time() -> Timestamp { Timestamp(microseconds: int64()) }
     mutating func credits() -> Credits { Credits(micro: int64()) }
 

@@ -53,6 +53,8 @@ struct SQLiteEconomy: EconomyReader {
         case .transfers: "id, sequence, resolution"
         case .accountRecords: "account, sequence"
         case .paid: "subject, sequence"
+        case .tiles: "level, number, root"
+        case .checkpoints: LedgerRows.checkpoint
         case .documents: "digest, \(LedgerRows.evidence)"
         }
     }
@@ -65,6 +67,8 @@ struct SQLiteEconomy: EconomyReader {
         case .keys: "ORDER BY key"
         case .accountRecords: "ORDER BY account, sequence"
         case .paid: "ORDER BY subject"
+        case .tiles: "ORDER BY level, number"
+        case .checkpoints: "ORDER BY number"
         case .documents: ""
         }
     }
@@ -82,6 +86,10 @@ struct SQLiteEconomy: EconomyReader {
                     resolution: try row.optional { try LedgerRows.resolution($0.int64()) })
             case .accountRecords: return .accountRecord(try row.id(), sequence: try row.uint64())
             case .paid: return .paid(try row.id(), sequence: try row.uint64())
+            case .tiles:
+                let tile = TileID(level: Int(try row.uint32()), number: try row.uint64())
+                return .tile(TileRoot(tile: tile, root: try row.digest()))
+            case .checkpoints: return .checkpoint(try LedgerRows.readCheckpoint(&row))
             case .documents:
                 let digest = try row.digest()
                 return .document(try LedgerRows.readEvidence(&row), under: digest)
@@ -107,16 +115,31 @@ struct SQLiteEconomy: EconomyReader {
     // MARK: - What is at work
 
     func openJobs() throws -> [JobID] {
-        try Prepared(database, "SELECT id FROM jobs WHERE settled = 0").all { try $0.id() }
+        try corruptIfDamaged { try Prepared(database, "SELECT id FROM jobs WHERE settled = 0").all { try $0.id() } }
     }
 
     func openAttempts() throws -> [AttemptID] {
-        try Prepared(database, "SELECT job, number, token FROM attempts WHERE ended_at IS NULL").all(Self.readAttempt)
+        try corruptIfDamaged {
+            try Prepared(database, "SELECT job, number, token FROM attempts WHERE ended_at IS NULL")
+                .all(Self.readAttempt)
+        }
     }
 
     func receipts(_ body: (AttemptID, Digest) throws -> Void) throws {
-        try Prepared(database, "SELECT job, number, token, receipt FROM attempts WHERE receipt IS NOT NULL").each {
-            try body(Self.readAttempt(&$0), $0.digest())
+        try corruptIfDamaged {
+            try Prepared(database, "SELECT job, number, token, receipt FROM attempts WHERE receipt IS NOT NULL").each {
+                try body(Self.readAttempt(&$0), $0.digest())
+            }
+        }
+    }
+
+    private func corruptIfDamaged<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let failure as any CodedFailure {
+            throw StoreFailure("corrupt", failure.message)
+        } catch {
+            throw StoreFailure("corrupt", try Self.words(error))
         }
     }
 
@@ -137,6 +160,6 @@ struct SQLiteEconomy: EconomyReader {
         } catch {
             damage = [try Self.words(error)]
         }
-        return try Schema.differences(in: database) + damage
+        return try Schema.wrongMarks(in: database) + Schema.differences(in: database) + damage
     }
 }

@@ -65,6 +65,14 @@ extension SQLiteStore {
         }
     }
 
+    package func payment(of subject: SubjectID) async throws(StoreFailure) -> UInt64? {
+        try await read { database in
+            var query = try Prepared(database, "SELECT sequence FROM ledger_paid WHERE subject = ?")
+            query.bind(subject)
+            return try query.first { try $0.uint64() }
+        }
+    }
+
     package func account(_ id: AccountID) async throws(StoreFailure) -> Account? {
         try await read { database in
             var query = try Prepared(database, "SELECT \(LedgerRows.account) FROM ledger_accounts WHERE id = ?")
@@ -90,6 +98,43 @@ extension SQLiteStore {
         }
     }
 
+    package func ledgerRecords(from sequence: UInt64, limit: Int) async throws(StoreFailure) -> [StoredLedgerRecord] {
+        try await read { database in
+            var query = try Prepared(
+                database,
+                "SELECT \(LedgerRows.record) FROM ledger_records WHERE sequence >= ? ORDER BY sequence LIMIT ?")
+            query.bind(sequence)
+            query.bind(max(0, limit))
+            return try query.all(LedgerRows.readRecord)
+        }
+    }
+
+    package func hashes(of tile: TileID) async throws(StoreFailure) -> [Digest] {
+        try await read { database in
+            let (first, over) = tile.number.multipliedReportingOverflow(by: UInt64(TileID.width))
+            guard !over, first < Int64.max, tile.level >= 0 else { return [] }
+            var query = try Prepared(
+                database,
+                tile.level == 0
+                    ? "SELECT sequence, hash FROM ledger_records WHERE sequence >= ? ORDER BY sequence LIMIT ?"
+                    : "SELECT number, root FROM ledger_tiles WHERE number >= ? AND level = ?3 ORDER BY number LIMIT ?2")
+            query.bind(first)
+            query.bind(TileID.width)
+            if tile.level > 0 { query.bind(tile.level - 1) }
+            // Only what stands without a gap.
+            let rows = try query.all { (number: try $0.uint64(), hash: try $0.digest()) }
+            return zip(rows, first...).prefix { $0.number == $1 }.map(\.0.hash)
+        }
+    }
+
+    package func checkpoint() async throws(StoreFailure) -> StoredCheckpoint? {
+        try await read { database in
+            try Prepared(
+                database, "SELECT \(LedgerRows.checkpoint) FROM ledger_checkpoints ORDER BY number DESC LIMIT 1"
+            ).first(LedgerRows.readCheckpoint)
+        }
+    }
+
     package func evidence(_ digest: Digest) async throws(StoreFailure) -> EvidenceDocument? {
         try await read { database in
             var query = try Prepared(
@@ -108,10 +153,20 @@ extension SQLiteStore {
             let accounts = "SELECT \(LedgerRows.account) FROM ledger_accounts WHERE closed = 0 ORDER BY id"
             let pendings = "SELECT \(LedgerRows.pending) FROM ledger_pendings ORDER BY id"
             let keys = "SELECT \(LedgerRows.key) FROM ledger_keys ORDER BY key"
+            var rules = try Prepared(
+                database,
+                """
+                SELECT \(LedgerRows.record) FROM ledger_account_records JOIN ledger_records USING (sequence) \
+                WHERE account = ? ORDER BY sequence
+                """)
+            rules.bind(AccountID.rulebook)
             return LedgerProjection(
                 accounts: try Prepared(database, accounts).all(LedgerRows.readAccount),
                 pendings: try Prepared(database, pendings).all(LedgerRows.readPending),
-                keys: try Prepared(database, keys).all(LedgerRows.readKey), head: head)
+                keys: try Prepared(database, keys).all(LedgerRows.readKey),
+                rules: Rulebook(
+                    try rules.all(LedgerRows.readRecord).compactMap { try LedgerRecord(decoding: $0.bytes).rule }),
+                head: head)
         }
     }
 

@@ -25,9 +25,11 @@ package final class SQLiteStore: Store {
     /// Opens the file, makes it when there is none, and brings it to the newest schema.
     ///
     /// - Parameter readOnly: only look; the file must be there, in the newest schema.
+    /// - Parameter isSuspect: for an audit: marks and a schema that no version of Fog left are no refusal but complaints
+    ///   (``EconomyReader/complaints()``).
     /// - Throws: `locked` when another process writes to it, `read_only`, `disk_full`, `corrupt` when it is damaged or
     ///   not Fog's, `newer_schema` when a later version wrote it.
-    package init(path: String, readOnly: Bool = false) throws(StoreFailure) {
+    package init(path: String, readOnly: Bool = false, isSuspect: Bool = false) throws(StoreFailure) {
         self.path = path
         do {
             guard fog_sqlite_install() == SQLITE_OK else {
@@ -37,6 +39,7 @@ package final class SQLiteStore: Store {
             if !readOnly { try Self.makePrivate(path) }
             pool = try DatabasePool(path: path, configuration: Self.configuration(readOnly: readOnly))
             committer = GroupCommitter(pool: pool, path: path)
+            if isSuspect, try Self.isForeign(pool) { return }
             try Self.check(pool, path: path)
             if readOnly {
                 try Self.requireComplete(pool)
@@ -108,6 +111,19 @@ package final class SQLiteStore: Store {
             guard try !Schema.migrator.hasBeenSuperseded(database) else {
                 throw StoreFailure("newer_schema", "\(path): was written by a newer Fog; this one cannot read it")
             }
+        }
+    }
+
+    /// Whether the file says that it is Fog's, of some version, and is not as that version leaves it; or denies it and has
+    /// tables of Fog's all the same.
+    private static func isForeign(_ pool: DatabasePool) throws -> Bool {
+        try pool.read { database in
+            if try Schema.mark(in: database) != Schema.applicationID { return try Schema.hasLedger(database) }
+            guard let version = try Schema.version(of: database) else {
+                // Of later steps this version knows nothing; a file that lacks earlier ones was never left so.
+                return try !Schema.migrator.hasBeenSuperseded(database) || Schema.differences(in: database).isEmpty
+            }
+            return try version != Schema.newest && !Schema.differences(in: database, upTo: version).isEmpty
         }
     }
 

@@ -21,11 +21,23 @@ enum Schema {
         migrator.registerMigration("5-traces") { try $0.execute(sql: traces) }
         migrator.registerMigration("6-kept-jobs") { try $0.execute(sql: keptJobs) }
         migrator.registerMigration("7-decisions") { try $0.execute(sql: decisions) }
+        migrator.registerMigration("8-tree") { try $0.execute(sql: tree) }
+        migrator.registerMigration("9-reputations") { try $0.execute(sql: reputations) }
+        migrator.registerMigration("10-asks") { try $0.execute(sql: asks) }
         return migrator
     }
 
     private static let nodeLabels = "ALTER TABLE nodes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';"
     private static let traces = "ALTER TABLE jobs ADD COLUMN traceparent TEXT;"
+
+    private static let asks = """
+        ALTER TABLE nodes ADD COLUMN core_ask INTEGER CHECK (core_ask >= 0);
+        ALTER TABLE nodes ADD COLUMN gib_ask INTEGER CHECK (gib_ask >= 0);
+        ALTER TABLE attempts ADD COLUMN core_rate INTEGER CHECK (core_rate >= 0);
+        ALTER TABLE attempts ADD COLUMN gib_rate INTEGER CHECK (gib_rate >= 0);
+        CREATE TRIGGER attempts_rate_guard BEFORE UPDATE OF core_rate, gib_rate ON attempts
+        BEGIN SELECT RAISE(ABORT, 'the price of an attempt is fixed at its grant'); END;
+        """
 
     private static let keptJobs = "ALTER TABLE jobs ADD COLUMN kept_until INTEGER;"
 
@@ -198,10 +210,40 @@ enum Schema {
         let statement: String
     }
 
+    static var newest: String { migrator.migrations.last ?? "" }
+
+    static func mark(in database: Database) throws -> Int32 {
+        try Int32.fetchOne(database, sql: "PRAGMA application_id") ?? 0
+    }
+
+    static func hasLedger(_ database: Database) throws -> Bool {
+        try Prepared(database, "SELECT 1 FROM sqlite_master WHERE name GLOB 'ledger_*' LIMIT 1").exists
+    }
+
+    /// The last step that a file went through; nil when its steps are not the first ones of this version.
+    static func version(of database: Database) throws -> String? {
+        guard try database.tableExists("grdb_migrations") else { return nil }
+        let found = try String.fetchAll(database, sql: "SELECT identifier FROM grdb_migrations ORDER BY rowid")
+        return Set(found) == Set(migrator.migrations.prefix(found.count))
+            ? migrator.migrations.prefix(found.count).last : nil
+    }
+
+    /// What the file says of itself that is not so, in words.
+    static func wrongMarks(in database: Database) throws -> [String] {
+        var words: [String] = []
+        let mark = try mark(in: database)
+        if mark != applicationID { words.append("the application id is \(mark), wanted \(applicationID)") }
+        let user = try Int32.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        if user != 0 { words.append("the user version is \(user), wanted 0") }
+        if try version(of: database) != newest { words.append("the steps of the schema are not this version's") }
+        return words
+    }
+
     /// How the tables, indexes, triggers and views of a file differ from those that this version makes, in words.
-    static func differences(in database: Database) throws -> [String] {
+    /// - Parameter version: an earlier step to stop at.
+    static func differences(in database: Database, upTo version: String? = nil) throws -> [String] {
         let model = try DatabaseQueue()
-        try migrator.migrate(model)
+        if let version { try migrator.migrate(model, upTo: version) } else { try migrator.migrate(model) }
         let wanted = try model.read(items(in:)), found = try items(in: database)
         let names = Set(found.map(\.name))
         let missing = wanted.subtracting(found).map { item in
@@ -218,7 +260,7 @@ enum Schema {
         return Set(try Prepared(database, sql).all { Item(kind: $0.text(), name: $0.text(), statement: $0.text()) })
     }
 
-    private static func appendOnly(_ table: String) -> String {
+    static func appendOnly(_ table: String) -> String {
         """
 
         CREATE TRIGGER \(table)_unchanged BEFORE UPDATE ON \(table)
@@ -226,7 +268,7 @@ enum Schema {
         """ + undeletable(table)
     }
 
-    private static func undeletable(_ table: String) -> String {
+    static func undeletable(_ table: String) -> String {
         """
 
         CREATE TRIGGER \(table)_undeleted BEFORE DELETE ON \(table)

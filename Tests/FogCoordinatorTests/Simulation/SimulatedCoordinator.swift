@@ -46,6 +46,7 @@ final class SimulatedCoordinator {
         let start = Moment(wall: Timestamp(seconds: 1_800_000_000), boot: .hours(1))
         core = CoordinatorCore(
             rules: rules, key: key.publicKey, ledger: Ledger(), eventSequence: 0, seed: world.random.next(), at: start)
+        core.sealer = LedgerSealer(key: key)
         core.openBooks(at: now)
         flush()
         keepTicking()
@@ -127,7 +128,9 @@ final class SimulatedCoordinator {
             }
             tokens[task] = attempt.id.token
             if let job = core.jobs[task.job], let step = job.stepIndex(of: task.number) {
-                copies[task] = job.steps[step].spec.verify.copies
+                let verify = job.steps[step].spec.verify
+                // As the machines' record wants it: perhaps others, perhaps not.
+                copies[task] = verify == .auto && !rules.trustAllNodes ? 0 : verify.copies
             }
             if attempt.id.token > 1 { world.saw("granted again") }
             if let winner = winners[task] { world.violated("\(task) is granted again after \(winner) won") }
@@ -141,6 +144,11 @@ final class SimulatedCoordinator {
             }
             ended[attempt.id] = attempt
             world.saw(attempt.outcome?.rawValue ?? "no outcome")
+            if attempt.outcome == .success, attempt.outputs.contains(where: { $0.digest == Self.lie }),
+                isVerified(attempt.id.task)
+            {
+                world.violated("the lie of \(attempt.id) is paid")
+            }
             guard attempt.outcome == .success, change.tasks[attempt.id.task]?.winner == attempt.id.token else {
                 continue
             }
@@ -180,13 +188,13 @@ final class SimulatedCoordinator {
         }
     }
 
-    func wantsAgreement(_ task: TaskID) -> Bool { copies[task, default: 1] > 1 }
+    func wantsAgreement(_ task: TaskID) -> Bool { copies[task, default: 1] != 1 }
 
     /// What a lying machine says it made.
     static let lie = Digest.blake2b([66])
 
     /// Whether one machine's lie can be seen: others must agree, and nobody is trusted by name.
-    private func isVerified(_ task: TaskID) -> Bool { !rules.trustAllNodes && wantsAgreement(task) }
+    private func isVerified(_ task: TaskID) -> Bool { !rules.trustAllNodes && copies[task, default: 1] > 1 }
 
     // MARK: Dying
 
@@ -211,6 +219,7 @@ final class SimulatedCoordinator {
         let state = try await Bench.state(of: store)
         core = CoordinatorCore(
             recovering: state, rules: rules, key: key.publicKey, seed: world.random.next(), at: now)
+        core.sealer = try await LedgerSealer.open(store, key: key)
         committed = taken
         isUp = true
         keepTicking()

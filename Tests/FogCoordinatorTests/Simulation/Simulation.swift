@@ -1,6 +1,7 @@
 import FogCore
 import FogJobs
 import FogLedger
+import FogPlacement
 import FogStore
 
 @testable import FogCoordinator
@@ -233,6 +234,14 @@ final class Simulation {
             if paid != job.progress.spent.micro {
                 world.violated("\(job.name) spent \(job.progress.spent), its attempts were paid \(paid)")
             }
+        }
+        // The last machine alone lies, so nobody else is ever outvoted.
+        for (key, reputation) in try await coordinator.store.reputations() {
+            let name = coordinator.core.nodes[key.node]?.row.report.name
+            if name != "n2", reputation.counts[.invalid] != nil || reputation.counts[.auditFailed] != nil {
+                world.violated("\(name ?? "a node") is honest and was found lying: \(reputation.counts)")
+            }
+            if reputation.evidence.good > 0 { world.saw("evidence") }
         }
         if count != tasks { world.violated("\(count) of \(tasks) tasks are there") }
         for worker in workers {

@@ -25,7 +25,7 @@ struct SimulationTests {
         }
         guard Self.seeds - Self.first >= 1000 else { return }
         for what in [
-            "granted again", "late payment", "result held", "rejected_by_quorum", "coordinator crash",
+            "granted again", "late payment", "result held", "evidence", "rejected_by_quorum", "coordinator crash",
             "crash while committing", "worker crash", "success",
             "exit_nonzero",
             "worker_lost", "lease_expired", "evicted_user", "cancelled", "verdict accepted", "verdict exists",

@@ -12,7 +12,7 @@ struct BenchCommand: ParsableCommand {
             "Each figure is the median of its runs beside a floor measured between them. Machines drift: compare ratios.",
         subcommands: [
             BenchDrain.self, BenchSubmit.self, BenchArray.self, BenchStore.self, BenchHeartbeat.self, BenchSandbox.self,
-            BenchWatch.self, BenchHarvest.self, BenchPlacement.self,
+            BenchWatch.self, BenchHarvest.self, BenchPlacement.self, BenchMix.self,
         ])
 }
 

@@ -10,8 +10,10 @@ struct LedgerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "ledger", "See credits, give them, and check the books.", examples: ["fog ledger balance", "fog ledger audit"],
         subcommands: [
-            LedgerBalance.self, LedgerHistory.self, LedgerGrant.self, LedgerReceipt.self, LedgerVerify.self,
-            LedgerAudit.self,
+            LedgerBalance.self, LedgerHistory.self, LedgerStatement.self, LedgerEarnings.self, LedgerTransfer.self,
+            LedgerStake.self, LedgerUnstake.self, LedgerRuleCommand.self, LedgerGrant.self, LedgerReward.self,
+            LedgerCorrect.self, LedgerReceipt.self, LedgerVerify.self, LedgerCheckpoint.self, LedgerConsistency.self,
+            LedgerAudit.self, LedgerExportCommand.self,
         ])
 }
 
@@ -26,13 +28,17 @@ struct LedgerBalance: SessionCommand {
     @OptionGroup var common: CommonOptions
 
     func run(_ session: Session) async throws {
-        let balance = try await session.client().balance(account)
+        let balance = try await session.ledgerClient().balance(account)
         try session.show(balance, id: balance.available.description) {
             var sheet = Sheet()
             sheet.add("account", "\(balance.account) (\(balance.kind))")
             sheet.add("balance", "\(balance.balance) credits")
             sheet.add("reserved", balance.pending == .zero ? nil : "\(balance.pending) credits by running work")
             sheet.add("available", "\(balance.available) credits")
+            sheet.add("at risk", balance.staked.map { "\($0) credits staked" })
+            for part in balance.unbonding ?? [] {
+                sheet.add("unbonding", "\(part.credits) credits, free \(part.free.plain)")
+            }
             session.console.print(sheet)
         }
     }
@@ -42,10 +48,16 @@ struct LedgerBalance: SessionCommand {
 struct LedgerHistory: SessionCommand {
     static let configuration = CommandConfiguration(
         "history", "Show an account's transfers, the newest first.",
-        examples: ["fog ledger history", "fog ledger history alice --limit 500 -o json"])
+        examples: [
+            "fog ledger history", "fog ledger history alice --limit 500 -o json", "fog ledger history --job render",
+        ])
 
     @Argument(help: "An account's id or the name of who owns it; default your own.")
     var account: String?
+
+    @Option(
+        help: "Every step of a job's money instead; who was paid sees their own attempts (name the job's whole id).")
+    var job: String?
 
     @Option(help: "At most so many.")
     var limit = 30
@@ -56,10 +68,12 @@ struct LedgerHistory: SessionCommand {
 
     func validate() throws {
         guard limit > 0 else { throw ValidationError("--limit must be above 0") }
+        guard job == nil || account == nil else { throw ValidationError("name an account or a job, not both") }
     }
 
     func run(_ session: Session) async throws {
-        let client = try await session.client()
+        if let job { return try await JobMoney(job: job, limit: limit).run(session) }
+        let client = try await session.ledgerClient()
         var history = try await client.history(account, limit: min(Self.page, limit))
         while let next = history.next, history.lines.count < limit {
             let more = try await client.history(
@@ -83,7 +97,7 @@ struct LedgerHistory: SessionCommand {
         for line in history.lines {
             table.add([
                 "\(line.sequence)", Table.Cell(Human.age(of: line.at, at: session.now)), Table.Cell(line.kind),
-                Self.cell(line), Table.Cell(line.other?.short ?? ""), Table.Cell(line.subject),
+                Self.cell(line), Table.Cell(line.other.map(AccountWords.short) ?? ""), Table.Cell(line.subject),
             ])
         }
         session.console.print(table)
@@ -126,7 +140,7 @@ struct LedgerGrant: SessionCommand {
 
     func run(_ session: Session) async throws {
         let body = GrantBody(account: account, credits: try Credits(credits), reason: reason)
-        let balance = try await session.client().grant(body)
+        let balance = try await session.ledgerClient().grant(body)
         try session.show(balance, id: balance.account.description) {
             session.console.print(
                 "granted \(body.credits) credits to \(DisplayText.clean(account)); it has \(balance.balance)")
@@ -138,21 +152,38 @@ struct LedgerGrant: SessionCommand {
 struct LedgerAudit: SessionCommand {
     static let configuration = CommandConfiguration(
         "audit", "Check the whole ledger: every record, sum, signature and projection.",
-        examples: ["fog ledger audit", "fog ledger audit --database fog.sqlite -o json"],
+        examples: [
+            "fog ledger audit", "fog ledger audit --database fog.sqlite -o json",
+            "fog ledger audit --checkpoint today.checkpoint",
+        ],
         more: "Exit 0: clean; 1: tampered; 2: the records could not be read.")
 
     @Option(help: "Check a database file here instead of asking the coordinator.", completion: .file())
     var database: String?
 
+    @Option(help: "A checkpoint that you kept: the log must go on from it. Repeat it for more.", completion: .file())
+    var checkpoint: [String] = []
+
     @OptionGroup var common: CommonOptions
 
     func run(_ session: Session) async throws {
+        let outside = try checkpoint.map { path in
+            guard let bytes = try Disk.readSmall(path) else {
+                throw CommandLineFailure("unreadable", "there is no file \(path)", status: .usage)
+            }
+            return try OutsideCheckpoint(name: path, note: bytes)
+        }
         let report: JSON
         do {
-            report =
-                if let database { try await LedgerDatabaseAudit.run(path: database).json } else {
-                    try await session.client().audit()
-                }
+            if let database {
+                report = try await LedgerDatabaseAudit.run(path: database, outside: outside).json
+            } else {
+                let client = try await session.ledgerClient()
+                for kept in outside { _ = try await client.follow(VerifiedCheckpoint(kept.note, key: client.logKey)) }
+                report = try await client.audit()
+            }
+        } catch let fork as LogFork {
+            throw fork
         } catch {
             throw EndedWith(status: .unreadable, error: error)
         }

@@ -3,33 +3,44 @@ internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
 internal import FogJobs
+internal import FogLedger
 
 /// `fog ledger receipt`: what a worker signed.
 struct LedgerReceipt: SessionCommand {
     static let configuration = CommandConfiguration(
         "receipt", "Show the signed receipt of an attempt, checked here.",
-        examples: ["fog ledger receipt 3k9v….0.1", "fog ledger receipt 3k9v….0.1 --out receipt.fog"],
+        examples: [
+            "fog ledger receipt 3k9v….0.1", "fog ledger receipt 3k9v….0.1 --out receipt.fog",
+            "fog ledger receipt 3k9v….0.1 --out paid.tlog-proof",
+        ],
         more:
-            "An attempt reads JOB.TASK.TOKEN; `fog job show -o json` lists them. The file is checked later by: fog ledger verify"
+            "An attempt reads JOB.TASK.TOKEN; `fog job show -o json` lists them. The file is checked later by: fog ledger verify. A name that ends in .tlog-proof gets the record that paid the attempt, with the proof that it stands in the log."
     )
 
     @Argument(help: "The attempt's id.")
     var attempt: String
 
-    @Option(help: "Also write the signed bytes to this file.", completion: .file())
+    @Option(help: "Also write the signed bytes, or the proof, to this file.", completion: .file())
     var out: String?
 
     @OptionGroup var common: CommonOptions
 
     func run(_ session: Session) async throws {
-        let client = try await session.client()
+        let client = try await session.ledgerClient()
         let id = try await find(client)
         let body = try await client.receipt(id)
         let signed = try ReceiptSheet.checked(body.receipt.bytes, name: "the receipt")
         guard signed.receipt.attempt == id, signed.receipt.coordinator.id == client.coordinator else {
             throw CommandLineFailure("bad_receipt", "the coordinator sent the receipt of another attempt")
         }
-        if let out { try Disk.write(body.receipt.bytes, to: out) }
+        if let out, out.hasSuffix(ProofSheet.suffix) {
+            let proof = try await client.proof(of: id)
+            // What somebody else is to believe is believed here first.
+            _ = try InclusionProof(decoding: proof).verify(key: client.logKey)
+            try Disk.write(proof, to: out)
+        } else if let out {
+            try Disk.write(body.receipt.bytes, to: out)
+        }
         ReceiptSheet(receipt: signed.receipt, paid: body.paid).show(session)
     }
 
@@ -49,18 +60,43 @@ struct LedgerReceipt: SessionCommand {
 /// `fog ledger verify`: a receipt file, offline.
 struct LedgerVerify: SessionCommand {
     static let configuration = CommandConfiguration(
-        "verify", "Check a receipt file's signature, offline.",
-        examples: ["fog ledger verify receipt.fog", "fog ledger verify receipt.fog -o json"],
-        more: "Exit 0: the key in it signed it; 1: it did not.")
+        "verify", "Check a receipt or a proof, offline.",
+        examples: [
+            "fog ledger verify receipt.fog", "fog ledger verify paid.tlog-proof",
+            "fog ledger verify paid.tlog-proof --key fog.ledger/…+…+… --witness w1.example+…+… --quorum 1",
+        ],
+        more:
+            "Exit 0: the key in the receipt signed it, or the proof's record stands in the log that the coordinator signed; 1: not so."
+    )
 
     @Argument(help: "The file.", completion: .file())
     var file: String
 
+    @Option(help: "Of a proof: the log's verifier key; default that of the coordinator you joined.")
+    var key: String?
+
+    @Option(help: "Of a proof: the verifier key of a witness whose cosignature counts; repeat it for more.")
+    var witness: [String] = []
+
+    @Option(help: "Of a proof: how many of those witnesses must have cosigned; default all.")
+    var quorum: Int?
+
     @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        guard (0...witness.count).contains(quorum ?? witness.count) else {
+            throw ValidationError("--quorum is at most the number of --witness, \(witness.count)")
+        }
+    }
 
     func run(_ session: Session) async throws {
         guard let bytes = try Disk.readSmall(file) else {
             throw CommandLineFailure("unreadable", "there is no file \(file)", status: .usage)
+        }
+        if ProofSheet.isProof(bytes) {
+            return try ProofSheet(
+                checking: bytes, key: key, witnesses: witness, quorum: quorum ?? witness.count, session
+            ).show(session)
         }
         ReceiptSheet(receipt: try ReceiptSheet.checked(bytes, name: file).receipt, paid: nil).show(session)
     }

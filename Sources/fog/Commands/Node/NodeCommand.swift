@@ -89,6 +89,8 @@ struct NodeShow: SessionCommand {
         sheet.add("id", node.id.description)
         sheet.add("name", node.name)
         sheet.add("owner", node.owner + (node.trusted ? " (trusted)" : ""))
+        sheet.add("trust", node.trust.map { Human.share($0) + (node.trusted ? ", by the operator's word" : "") })
+        for part in node.reputation ?? [] { add(part, to: &sheet, now) }
         sheet.add("state", node.stateCell.text)
         sheet.add("closed", node.closed, .warning)
         sheet.add("allowance", node.allowance.map { "\($0.state.rawValue): \($0.reason)" })
@@ -115,6 +117,34 @@ struct NodeShow: SessionCommand {
         sheet.add("seen", "\(Human.age(of: node.lastSeen, at: now)) ago")
         sheet.add("probation", node.probationUntil.map { "until \($0.plain)" })
         return sheet
+    }
+}
+
+extension NodeShow {
+    /// A score taken apart: what was counted, what is left of it, what would change it.
+    private func add(_ part: ReputationBody, to sheet: inout Sheet, _ now: Timestamp) {
+        sheet.add(
+            "earned",
+            "\(Human.share(part.earned)) on \(part.capability): the lower bound of \(Human.share(part.expectation)) with "
+                + "\(Human.share(part.good)) good and \(Human.share(part.bad)) bad")
+        let kinds = part.kinds.map { kind in
+            let weight = kind.good - kind.bad
+            let words = kind.verdict.split(separator: "_").joined(separator: " ")
+            let each = weight == 0 ? "0" : "\(weight > 0 ? "+" : "-")\(Human.share(abs(weight)))"
+            return "\(kind.count) \(words) (\(each) each)"
+        }
+        sheet.add("counted", kinds.joined(separator: ", "))
+        sheet.add(
+            "fades",
+            part.asOf.map {
+                "good by half in \(part.goodHalfLifeSeconds / 86_400) d, bad in \(part.badHalfLifeSeconds / 86_400) d; "
+                    + "last changed \(Human.age(of: $0, at: now)) ago"
+            })
+        sheet.add(
+            "in a row",
+            "\(part.validInARow) right; a stranger's result is compared with a chance of \(Human.share(part.chanceOfCopy))"
+        )
+        for line in part.advice { sheet.add("raised by", line) }
     }
 }
 

@@ -102,8 +102,10 @@ struct CoordinatorRestore: SessionCommand {
         // Opened for writing first: an older version's file is brought to this schema, which the audit asks for.
         let store = try SQLiteStore(path: path)
         do {
-            let key = try KeyFile.read("\(folder)/coordinator.key").publicKey
-            let report = try await LedgerAuditor(store: store, coordinator: key).run()
+            let key = try KeyFile.read("\(folder)/coordinator.key")
+            // A backup of an older version has no tree yet.
+            _ = try await LedgerSealer.open(store, key: key)
+            let report = try await LedgerAuditor(store: store, coordinator: key.publicKey).run()
             guard report.ok else {
                 throw CommandLineFailure(
                     "audit_failed",

@@ -55,6 +55,9 @@ struct CoordinatorRun: SessionCommand {
     @Flag(help: "All nodes belong to one organisation: results count without a second opinion.")
     var trustAllNodes = false
 
+    @Flag(help: "Machines come through one public address (a proxy): owners who share one still count apart.")
+    var oneAddress = false
+
     @Option(help: "How often workers report, 1s to 1m.")
     var heartbeat = "10s"
 
@@ -129,6 +132,7 @@ struct CoordinatorRun: SessionCommand {
         rules.economy = economy
         rules.approveNewcomers = approve
         rules.trustAllNodes = trustAllNodes
+        rules.addressesLinkOwners = !oneAddress
         rules.heartbeatEvery = try Self.span(heartbeat, "--heartbeat", .seconds(1)...(.minutes(1)))
         rules.suspectAfter = try Self.span(suspectAfter, "--suspect-after", .seconds(2)...(.hours(1)))
         rules.lostAfter = try Self.span(lostAfter, "--lost-after", .seconds(3)...(.hours(24)))

@@ -90,6 +90,10 @@ struct WorkerRun: SessionCommand {
         }
         var services: [any Service] = [agent]
         if let machine = prepared.machine { services.append(WorkerControl.socket(machine, prepared.folder, logger)) }
+        services.append(
+            LogWatch(
+                client: try await session.client(),
+                kept: try KeptCheckpoint(state: prepared.folder, coordinator: context.coordinator), logger: logger))
         if keepAwake {
             services.append(KeepAwake(logger: logger) { [agent] in await !agent.status.held.isEmpty })
         }

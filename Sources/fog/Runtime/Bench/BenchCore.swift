@@ -22,6 +22,7 @@ struct BenchCore {
         rules.leasesPerPoll = 1024
         let now = Moment(SystemClock())
         core = CoordinatorCore(rules: rules, key: key.publicKey, ledger: Ledger(), eventSequence: 0, seed: 1, at: now)
+        core.sealer = LedgerSealer(key: key)
         if let refusal = core.openBooks(at: now) {
             throw CommandLineFailure("bench_failed", "\(refusal)")
         }

@@ -22,6 +22,25 @@ enum SpawnFloor {
         return watch.seconds
     }
 
+    /// What a command prints.
+    /// - Throws: `bench_failed` when it does not end with 0.
+    static func output(command: String, environment: [String: String]) throws -> String {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = ["-c", command]
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let data = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw CommandLineFailure("bench_failed", "`\(command)` failed, status \(process.terminationStatus)")
+        }
+        return String(decoding: data, as: UTF8.self)
+    }
+
     /// Seconds that a command takes.
     /// - Throws: `bench_failed` when it does not end with 0.
     static func seconds(command: String, tasks: Int, environment: [String: String]) throws -> Double {

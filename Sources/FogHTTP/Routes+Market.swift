@@ -1,0 +1,43 @@
+internal import FogAPI
+internal import FogCoordinator
+internal import FogCore
+internal import FogJobs
+internal import FogNet
+internal import FogPlacement
+
+extension Routes {
+    /// What capacity costs, and what owners ask for it.
+    static let marketRoutes: [(String, Handler)] = [
+        (
+            "GET /v1/market/prices",
+            { routes, _, _ in try .json(MarketPricesBody(await routes.coordinator.marketPrices())) }
+        ),
+        (
+            "POST /v1/nodes/{node}/ask",
+            { routes, asked, parameters in
+                let body = try Wire.decode(AskBody.self, from: asked.request.body)
+                guard body.usual == (body.core == nil && body.gibibyte == nil) else {
+                    throw Problem(
+                        400, "bad_ask", "either `usual` is true, or `core` or `gibibyte` says what an hour is to cost")
+                }
+                return try .json(
+                    NodeBody(
+                        try await routes.coordinator.ask(
+                            parameters["node"], core: body.core, gibibyte: body.gibibyte, by: asked.principal)))
+            }
+        ),
+    ]
+}
+
+extension MarketPricesBody {
+    init(_ prices: MarketPrices) {
+        self.init(
+            economy: prices.economy, core: prices.usual.core, gibibyte: prices.usual.gibibyte,
+            regions: prices.regions.map {
+                Region(
+                    region: $0.name, machines: $0.machines, millicores: $0.cores.count,
+                    bookedMillicores: $0.booked.count, lowest: $0.lowest, median: $0.median, highest: $0.highest,
+                    medianGibibyte: $0.medianGibibyte)
+            })
+    }
+}

@@ -1,0 +1,57 @@
+package import FogCore
+
+extension MixNetworkView {
+    /// The network as a consensus has it. A packet names nodes by their places in it.
+    /// - Throws: `bad_network` for an address that is none.
+    package init(_ consensus: Consensus) throws(MixnetFailure) {
+        let parameters = consensus.parameters
+        var nodes: [Node] = []
+        for (place, entry) in consensus.nodes.enumerated() {
+            let descriptor = entry.descriptor
+            guard let index = UInt16(exactly: place), let address = descriptor.addresses.first,
+                let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...])
+            else { throw MixnetFailure("bad_network", "nodes[\(place)]: an address reads HOST:PORT") }
+            let epochs = (0..<UInt64(descriptor.mixKeys.count)).map { descriptor.epoch &+ $0 }
+            nodes.append(
+                Node(
+                    index: index, layer: entry.layer, identity: descriptor.identity, linkKey: descriptor.linkKey,
+                    host: String(address[..<colon]), port: port,
+                    mixKeys: Dictionary(zip(epochs, descriptor.mixKeys)) { first, _ in first }))
+        }
+        // All streams of a client, and a fifth more; nothing of it follows the traffic.
+        let second = 1000.0
+        let rate =
+            second / Double(parameters.payloadInterval.milliseconds) + second
+            / Double(parameters.loopInterval.milliseconds)
+        try self.init(
+            network: parameters.networkID, isTest: parameters.kind == .test, suite: parameters.suite,
+            layers: parameters.layers, epochLength: parameters.epochLength,
+            meanDelay: parameters.meanDelay.milliseconds * 1_000_000,
+            mixLoopMean: parameters.mixLoopInterval.milliseconds * 1_000_000,
+            clientRate: Int64((rate * 1.2).rounded(.up)), nodes: nodes
+        ) { _ in consensus.random }
+    }
+}
+
+extension MixKeyStore {
+    /// What a node says of itself for an epoch, under its signature.
+    /// - Parameters:
+    ///   - proof: of the delays that it owed two epochs before; ``MixNode/delayProof(of:)``.
+    ///   - bandwidth: packets a second that it claims to take.
+    /// - Throws: `key_burnt` when a key of the next epochs was erased before its time, and what a descriptor is refused for.
+    package func descriptor(
+        network: Digest, epoch: UInt64, role: MixDescriptor.Role = .mix, family: String = "", address: String,
+        proof: [UInt8]?, bandwidth: UInt32
+    ) throws(MixnetFailure) -> SignedDescriptor {
+        let keys = try announced(from: epoch).sorted { $0.key < $1.key }.map(\.value)
+        guard keys.count == MixDescriptor.mixKeys else {
+            throw MixnetFailure(
+                "key_burnt", "a key of the epochs from \(epoch) on was erased, so they cannot be announced")
+        }
+        let descriptor = try MixDescriptor(
+            network: network, epoch: epoch, identity: identity.publicKey, role: role, family: family,
+            addresses: [address], linkKey: link.publicKey, mixKeys: keys, vrfKey: vrf.publicKey.bytes,
+            delayProof: proof ?? [], bandwidth: bandwidth)
+        return SignedDescriptor(descriptor, signedWith: identity)
+    }
+}

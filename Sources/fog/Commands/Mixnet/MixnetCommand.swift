@@ -1,0 +1,9 @@
+internal import ArgumentParser
+
+/// `fog mixnet`: the network that private jobs travel through.
+struct MixnetCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        "mixnet", "The network that private jobs travel through.",
+        examples: ["fog mixnet stats network.json", "fog mixnet check-vectors vectors/*.json"],
+        subcommands: [MixnetStats.self, MixnetCheckVectors.self])
+}
