@@ -308,7 +308,8 @@ struct RewardTests {
         let chain = Rewards.pay(
             claim, paid: answer.paid, evidence: document.digest, at: fixture.clock, in: fixture.ledger)
         #expect(fixture.apply(chain).word == "applied")
-        #expect(try fixture.audit(coordinator: fixture.key.publicKey).failed.map(\.check) == (fault == 0 ? [] : [.rewards]))
+        #expect(
+            try fixture.audit(coordinator: fixture.key.publicKey).failed.map(\.check) == (fault == 0 ? [] : [.rewards]))
     }
 
     @Test("documents and rules read back as they were written, and nothing else reads")
