@@ -232,11 +232,13 @@ struct AdaptiveTests {
 
     /// A trusted machine's result of a step that is known to have one answer is asked of a stranger, and what he says.
     private func audited(
-        answer: UInt8?, then body: (inout Bench, _ id: JobID, _ stranger: NodeID, _ task: TaskID) async throws -> Void
+        answer: UInt8?, stake: Credits = .zero, chance: Double = 0,
+        then body: (inout Bench, _ id: JobID, _ stranger: NodeID, _ task: TaskID) async throws -> Void
     ) async throws {
         var bench = try Bench()
         bench.core.rules.auditChance = 1
-        let own = try bench.addNode("own"), stranger = try bench.addStranger("stranger").node
+        let own = try bench.addNode("own"), (stranger, owner) = try bench.addStranger("stranger")
+        if stake > .zero { try bench.stake(stake, of: owner) }
         let id = try bench.submit(count: 30)
         // Without a sign that the step has one answer, nothing is audited.
         let before = try #require(bench.poll(own, want: 1).first)
@@ -246,7 +248,7 @@ struct AdaptiveTests {
         let first = try #require(bench.poll(own, want: 1).first)
         bench.finish(first, on: own, outputs: Self.output(1))
         #expect(try await bench.store.task(first.attempt.task)?.state == .ready)
-        bench.core.rules.auditChance = 0
+        bench.core.rules.auditChance = chance
         let probe = try #require(bench.poll(stranger, want: 1).first)
         #expect(probe.attempt.task == first.attempt.task)
         bench.pass(.seconds(10))
@@ -280,6 +282,23 @@ struct AdaptiveTests {
             let events = try await bench.store.events(after: 0, job: id, limit: 1000)
             let fraud = try #require(events.first { $0.kind == "fraud_proven" })
             #expect(fraud.node == stranger && fraud.detail["receipt"] == probe.receipt?.description)
+        }
+    }
+
+    @Test("A stake is lost with a false answer: what makes cheating not pay, and no more than is there")
+    func slashed() async throws {
+        for (chance, all) in [(0.5, false), (0.0, true)] {
+            try await audited(answer: 2, stake: .credits(50), chance: chance) { bench, id, stranger, task in
+                let owner = try #require(bench.core.nodes[stranger]?.row.owner)
+                let left = try #require(bench.core.ledger.account(.stake(of: owner))).balance
+                let probe = try #require(try await attempts(of: id, in: bench).last { $0.id.task == task })
+                // At one in two, what one lie would have gained; where none is audited any more, everything.
+                #expect(left.micro == (all ? 0 : 50_000_000 - probe.priceBound.micro))
+                #expect(all || probe.priceBound > .zero)
+                let events = try await bench.store.events(after: 0, job: id, limit: 1000)
+                let fraud = try #require(events.first { $0.kind == "fraud_proven" })
+                #expect(fraud.detail["slashed"] == Credits(micro: 50_000_000 - left.micro).description)
+            }
         }
     }
 

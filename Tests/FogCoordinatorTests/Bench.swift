@@ -84,6 +84,21 @@ struct Bench {
         return (try addNode(name, owner: owner), owner)
     }
 
+    /// Gives an owner credits and lets him put them at risk.
+    mutating func stake(_ amount: Credits, of owner: AccountID) throws {
+        let principal = try core.enrol(
+            key: SigningKey.generate().publicKey, name: "second key", roles: [.client], account: owner, at: now)
+        commit()
+        for (movement, who, number) in [
+            (CoordinatorCore.Movement.transfer(to: owner), client, 1), (.stake, principal, 2),
+        ] {
+            _ = try core.move(
+                amount, movement, id: TransferID(high: 1 << 20, low: UInt64(number)), by: who, authorisation: .none,
+                known: [:], at: now)
+        }
+        commit()
+    }
+
     @discardableResult
     mutating func hello(
         _ name: String, cores: Int64 = 4, memory: ByteCount = .gibibytes(8), key: SigningKey? = nil,

@@ -1,5 +1,6 @@
 package import FogCore
 internal import FogJobs
+internal import FogLedger
 internal import FogPlacement
 
 /// A result that differs from an answer which was known before it was asked for: cheating, or a broken machine.
@@ -11,6 +12,9 @@ package struct Fraud: Hashable, Sendable {
     /// The signed receipt of the wrong result, and that of the right one: both are kept as evidence.
     package var receipt: Digest?
     package var known: Digest?
+    /// When it was granted, and what it would have been paid at most.
+    package var grantedAt: Timestamp
+    package var gain: Credits
 
     init(_ wrong: AttemptRecord, against right: AttemptRecord) {
         attempt = wrong.id
@@ -18,6 +22,8 @@ package struct Fraud: Hashable, Sendable {
         owner = wrong.payee
         receipt = wrong.receipt
         known = right.receipt
+        grantedAt = wrong.grantedAt
+        gain = wrong.priceBound
     }
 }
 
@@ -51,15 +57,37 @@ extension CoordinatorCore {
         return true
     }
 
-    /// The one place where cheating is known beyond doubt: here a stake is lost.
+    /// The one place where cheating is known beyond doubt: here a stake is lost, so much of it that cheating does not pay
+    /// at the chance of being found out.
     mutating func proven(_ fraud: Fraud, at now: Moment) {
+        var lost = Credits.zero
+        if rules.economy, let receipt = fraud.receipt {
+            let chain = Staking.slash(
+                forfeit(for: fraud), of: fraud.owner, subject: Self.subject(of: fraud.attempt), evidence: receipt,
+                grantedAt: fraud.grantedAt, in: ledger)
+            if !chain.isEmpty {
+                let before = Staking.atRisk(of: fraud.owner, in: ledger).reduce(0) { $0 + $1.balance.micro }
+                must(post(chain, at: now), "what is at risk can be taken")
+                let after = Staking.atRisk(of: fraud.owner, in: ledger).reduce(0) { $0 + $1.balance.micro }
+                lost = Credits(micro: before - after)
+            }
+        }
         note(
             "fraud_proven", at: now, job: fraud.attempt.task.job, task: fraud.attempt.task.number,
             token: fraud.attempt.token, node: fraud.node,
             detail: [
                 "owner": fraud.owner.description, "receipt": fraud.receipt?.description ?? "",
                 "known": fraud.known?.description ?? "",
+                "slashed": lost.description,
             ])
+    }
+
+    private func forfeit(for fraud: Fraud) -> Credits {
+        let chance = min(1, rules.auditChance)
+        guard chance > 0 else { return PriceBound.maximum }
+        let least = Replication.leastStake(gain: Double(fraud.gain.micro), detection: chance)
+        guard least < Double(PriceBound.maximum.micro) else { return PriceBound.maximum }
+        return max(fraud.gain, Credits(micro: Int64(least)))
     }
 
     // MARK: - Who else may answer

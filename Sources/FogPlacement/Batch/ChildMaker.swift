@@ -24,6 +24,8 @@ struct ChildEffort: Sendable {
     var reach: (own: Int, other: Int)
 
     static let axis = ChildEffort(width: 40, steps: 60, rounds: 4, reach: (20, 20))
+    /// In large batches everybody's best few dozen nodes are the same.
+    static let wideAxis = ChildEffort(width: 128, steps: 120, rounds: 6, reach: (32, 32))
     static let seed = ChildEffort(width: 24, steps: 12, rounds: 2, reach: (10, 12))
     static let polish = ChildEffort(width: 64, steps: 0, rounds: 0, reach: (64, 64))
     static let child = ChildEffort(width: 24, steps: 8, rounds: 2, reach: (10, 12))

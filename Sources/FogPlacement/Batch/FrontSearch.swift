@@ -12,8 +12,9 @@ package struct FrontSettings: Sendable {
     /// The search ends after the generation in which that many pairs of job and node were looked at. The same on every
     /// machine, which a time is not. Nil = four hundred times all there are, and at least some 1.5 seconds' worth.
     package var work: Int?
-    /// Pairs looked at when the best in one objective is polished, for each job and at most: some twenty milliseconds.
-    package var polishing = (ofJob: 60_000, most: 4_000_000)
+    /// Pairs looked at when the best in one objective is polished: for each job, at most in all (some twenty
+    /// milliseconds), and for each job even so.
+    package var polishing = (ofJob: 60_000, most: 4_000_000, least: 4000)
     /// The search ends once its volume rests.
     package var convergence: Convergence? = Convergence()
 
@@ -99,7 +100,9 @@ package struct FrontSearch {
         let litters = Parallel.map(5, workers: settings.workers) { axis in
             var weights = SIMD8<Double>(repeating: 0.0005)
             weights[axis] = 1
-            let task = ChildTask(kinds: [.fresh], weights: weights, prices: [], uses: [], effort: .axis)
+            let task = ChildTask(
+                kinds: [.fresh], weights: weights, prices: [], uses: [],
+                effort: data.problem.placeableCount > 2000 ? .wideAxis : .axis)
             return ChildMaker.make(task, data, ranges: first, crossover: 0, ends)
         }
         let axes = litters.flatMap(\.members)
@@ -202,8 +205,8 @@ package struct FrontSearch {
                 effort: .polish)
             task.start = member.assignment
             task.seed = generator.next()
-            task.polishWork = min(
-                settings.polishing.most, data.problem.placeableCount * settings.polishing.ofJob)
+            let jobs = data.problem.placeableCount, polishing = settings.polishing
+            task.polishWork = min(max(polishing.most, jobs * polishing.least), jobs * polishing.ofJob)
             tasks.append(task)
         }
         return tasks

@@ -83,7 +83,7 @@ struct JointBatch {
         settings.seed = problem.seed
         settings.workers = problem.workers
         settings.work = min(Self.maxWork, batch.candidates.count * Self.workPerPair)
-        settings.polishing.most = (settings.work ?? 0) / 20
+        settings.polishing = (settings.polishing.ofJob, (settings.work ?? 0) / 20, 0)
         let front = FrontSearch.run(batch, settings, seeds: seeds, ends: ends)
         let weights = wish(problem), chosen = front.choice(by: weights)
         return Answer(
