@@ -167,26 +167,40 @@ struct LedgerAudit: SessionCommand {
     @OptionGroup var common: CommonOptions
 
     func run(_ session: Session) async throws {
-        let outside = try checkpoint.map { path in
+        let outside = try kept()
+        let report: JSON
+        do {
+            report = try await ask(session, outside)
+        } catch {
+            throw Self.ending(error)
+        }
+        show(report, session)
+        let status = AuditDocument(report).status
+        guard status == .success else { throw status.exit }
+    }
+
+    private func kept() throws -> [OutsideCheckpoint] {
+        try checkpoint.map { path in
             guard let bytes = try Disk.readSmall(path) else {
                 throw CommandLineFailure("unreadable", "there is no file \(path)", status: .usage)
             }
             return try OutsideCheckpoint(name: path, note: bytes)
         }
-        let report: JSON
-        do {
-            if let database {
-                report = try await LedgerDatabaseAudit.run(path: database, outside: outside).json
-            } else {
-                let client = try await session.ledgerClient()
-                for kept in outside { _ = try await client.follow(VerifiedCheckpoint(kept.note, key: client.logKey)) }
-                report = try await client.audit()
-            }
-        } catch let fork as LogFork {
-            throw fork
-        } catch {
-            throw EndedWith(status: .unreadable, error: error)
-        }
+    }
+
+    private func ask(_ session: Session, _ outside: [OutsideCheckpoint]) async throws -> JSON {
+        if let database { return try await LedgerDatabaseAudit.run(path: database, outside: outside).json }
+        let client = try await session.ledgerClient()
+        for kept in outside { _ = try await client.follow(VerifiedCheckpoint(kept.note, key: client.logKey)) }
+        return try await client.audit()
+    }
+
+    /// A fork is an answer; everything else means that there is none.
+    private static func ending(_ error: any Error) -> any Error {
+        error is LogFork ? error : EndedWith(status: .unreadable, error: error)
+    }
+
+    private func show(_ report: JSON, _ session: Session) {
         let audit = AuditDocument(report)
         switch session.mode {
         case .json: session.console.print(report)
@@ -195,6 +209,5 @@ struct LedgerAudit: SessionCommand {
             session.console.print(audit.table)
             session.console.print(audit.sentence)
         }
-        guard audit.status == .success else { throw audit.status.exit }
     }
 }
