@@ -72,11 +72,8 @@ struct PlacementTick {
             }
             let first = problem.waiting[index]
             precondition(problem.shapes.indices.contains(first.shape), "a waiting range names a shape of the problem")
-            var end = index + 1
-            if !isReplicated(first) {
-                while end < problem.waiting.count, problem.waiting[end].shape == first.shape,
-                    problem.waiting[end].avoiding == first.avoiding, !isReplicated(problem.waiting[end])
-                { end += 1 }
+            let end = JointWindow.endOfRun(from: index, in: problem)
+            if !JointWindow.isReplicated(first, problem.shapes[first.shape]) {
                 placeSingles(first, RangeQueue(problem.waiting[index..<end].map(\.tasks)))
             } else if !first.tasks.isEmpty {
                 placeCopies(first)
@@ -87,10 +84,6 @@ struct PlacementTick {
 
     private func copies(_ range: WaitingRange) -> Int {
         max(1, min(range.missingCopies ?? problem.shapes[range.shape].replicas, TaskShape.maxReplicas))
-    }
-
-    func isReplicated(_ range: WaitingRange) -> Bool {
-        copies(range) > 1 || problem.shapes[range.shape].replicas > 1
     }
 
     /// How many of the tasks `max_parallel` lets start. A task with a copy out has started already.

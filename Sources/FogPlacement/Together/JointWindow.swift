@@ -19,9 +19,21 @@ struct JointWindow {
         var index = 0
         while index < problem.waiting.count {
             if let window = JointWindow(from: index, in: problem) { return window }
-            index += 1
+            index = endOfRun(from: index, in: problem)
         }
         return nil
+    }
+
+    /// The end of the ranges from one on that are alike, and so are given out together; a replicated one stands alone.
+    static func endOfRun(from start: Int, in problem: PlacementProblem) -> Int {
+        let first = problem.waiting[start]
+        var end = start + 1
+        guard !isReplicated(first, problem.shapes[first.shape]) else { return end }
+        while end < problem.waiting.count, problem.waiting[end].shape == first.shape,
+            problem.waiting[end].avoiding == first.avoiding,
+            !isReplicated(problem.waiting[end], problem.shapes[first.shape])
+        { end += 1 }
+        return end
     }
 
     /// The window that starts with a range; nil when what follows is one step's, or too little, or not for the search.
@@ -33,7 +45,8 @@ struct JointWindow {
                 tasks + range.tasks.count <= Self.maxTasks
             else { break }
             tasks += range.tasks.count
-            kinds.insert(Kind(shape))
+            // Thousands of tasks of one step may follow each other, each a range of its own.
+            if end == start || problem.waiting[end - 1].shape != range.shape { kinds.insert(Kind(shape)) }
             end += 1
         }
         guard tasks >= Self.leastTasks, kinds.count > 1 else { return nil }
