@@ -37,7 +37,6 @@ package final class ProxyHost: Sendable {
     let options: Options
     private let maxConnections: Int
     private let state: Mutex<State>
-    private let lookups = DispatchQueue(label: "fog.proxy.lookups", attributes: .concurrent)
 
     private struct State {
         var isAllowed: Bool
@@ -117,7 +116,7 @@ package final class ProxyHost: Sendable {
             state.waiting.append(job)
             return .later
         }
-        if turn == .now { lookups.async(execute: job) }
+        if turn == .now { Self.start(job) }
         return turn != .never
     }
 
@@ -129,7 +128,12 @@ package final class ProxyHost: Sendable {
             }
             return state.waiting.removeFirst()
         }
-        if let job { lookups.async(execute: job) }
+        if let job { Self.start(job) }
+    }
+
+    /// A queue of its own is a thread of its own here: what others keep busy delays no lookup.
+    private static func start(_ job: @escaping @Sendable () -> Void) {
+        DispatchQueue(label: "fog.proxy.lookup").async(execute: job)
     }
 
     /// Looked up once: what is connected to is what was checked, whatever a name server says next.
