@@ -178,7 +178,7 @@ func improvingImproves(_ seed: UInt64) {
     search.improve(rounds: 5, reach: (10, 10))
     let after = search.value
     #expect(after < before && problem.isFeasible(search.bench.assignment))
-    search.polish(work: 40_000, reach: (10, 10), { false }, using: &generator)
+    search.polish(work: 40_000, heat: 0.5, reach: (10, 10), { false }, using: &generator)
     #expect(search.value <= after + 1e-6 * abs(after) && problem.isFeasible(search.bench.assignment))
 }
 

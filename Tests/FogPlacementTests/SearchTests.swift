@@ -201,6 +201,7 @@ func standardValues() throws {
         for (left, right) in zip(found, wanted) { #expect(abs(left - right) < 1e-12, "\(name) \(found)") }
     }
     #expect(StandardProblem(named: "ZDT5") == nil)
+    #expect(StandardProblem(named: "dtlz2")?.name == "DTLZ2-3")
 }
 
 private func zeros(_ count: Int) -> [Double] { [Double](repeating: 0, count: count) }

@@ -45,6 +45,8 @@ struct ChildTask: Sendable {
     var seed: UInt64 = 0
     /// Pairs looked at when a best one is polished.
     var polishWork = 0
+    /// See ``PriceSearch/polish(work:heat:reach:_:using:)``.
+    var polishHeat = 0.5
 }
 
 /// The children of one task.
@@ -102,7 +104,8 @@ enum ChildMaker {
             let jobs = search.data.problem.placeableCount
             // In large batches a job finds its place without looking so far.
             let reach = jobs > 2000 ? (own: 24, other: 24) : effort.reach
-            return search.polish(work: task.polishWork, reach: reach, ends, using: &generator)
+            return search.polish(
+                work: task.polishWork, heat: task.polishHeat, reach: reach, ends, using: &generator)
         case .mixed:
             var first = task.start, second = task.mate
             if generator.unit() < crossover {

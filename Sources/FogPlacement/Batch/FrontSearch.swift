@@ -10,7 +10,8 @@ package struct FrontSettings: Sendable {
     package var seed: UInt64 = 1
     package var workers = 1
     /// The search ends after the generation in which that many pairs of job and node were looked at. The same on every
-    /// machine, which a time is not. Nil = four hundred times all there are, and at least some 1.5 seconds' worth.
+    /// machine, which a time is not. Nil = four hundred times all there are, and at least some 1.5 seconds' worth, of
+    /// small batches twice as much.
     package var work: Int?
     /// Pairs looked at when the best in one objective is polished: for each job, at most in all (some twenty
     /// milliseconds), and for each job even so.
@@ -86,7 +87,9 @@ package struct FrontSearch {
     ) {
         self.data = data
         self.settings = settings
-        mostWork = settings.work ?? max(Self.leastWork, 400 * data.problem.candidates.count)
+        // Small batches have optima to be found exactly, not only to come near.
+        let least = data.problem.placeableCount <= Self.smallBatch ? 2 * Self.leastWork : Self.leastWork
+        mostWork = settings.work ?? max(least, 400 * data.problem.candidates.count)
         let random = Parallel.map(8, workers: settings.workers) { index in
             var generator = SeededGenerator(seed: SeedMix.mix(settings.seed, 1, UInt64(index)))
             return Repair.random(data, using: &generator)
@@ -192,7 +195,7 @@ package struct FrontSearch {
         if polished.isEmpty { polished = Array(repeating: (.infinity, 0), count: archive.champions.count) }
         var tasks: [ChildTask] = []
         // Small batches are soon polished, and stand on plateaus that another try gets off.
-        let patience = data.problem.placeableCount <= Self.smallBatch ? 8 : 3
+        let patience = data.problem.placeableCount <= Self.smallBatch ? 12 : 3
         for (axis, member) in archive.champions.enumerated() {
             let reached = member.objectives[axis]
             let pays = polished[axis].value - reached > 0.0005 * ranges[axis]
@@ -207,6 +210,11 @@ package struct FrontSearch {
             task.seed = generator.next()
             let jobs = data.problem.placeableCount, polishing = settings.polishing
             task.polishWork = min(max(polishing.most, jobs * polishing.least), jobs * polishing.ofJob)
+            if jobs <= Self.smallBatch {
+                // What a short annealing missed, a longer one may find, or one that strays less.
+                task.polishWork *= 1 + polished[axis].vain
+                if !polished[axis].vain.isMultiple(of: 2) { task.polishHeat = 0.15 }
+            }
             tasks.append(task)
         }
         return tasks

@@ -16,8 +16,10 @@ extension PriceSearch {
     /// Ruin and recreate (Schrimpf et al. 2000; Christiaens and Vanden Berghe 2020): clears a few nodes that the same jobs
     /// want, puts their jobs and some that are nowhere back in another order, and goes on from there as simulated
     /// annealing has it, until about that much work is done.
+    /// - Parameter heat: of what a job is worth on average, how much worse a change may be at first.
     mutating func polish(
-        work most: Int, reach: (own: Int, other: Int), _ ends: () -> Bool, using generator: inout SeededGenerator
+        work most: Int, heat share: Double, reach: (own: Int, other: Int), _ ends: () -> Bool,
+        using generator: inout SeededGenerator
     ) {
         improve(rounds: 30, reach: reach)
         let order = data.problem.order
@@ -26,7 +28,7 @@ extension PriceSearch {
         // Heat is for those who have time to cool down: with few tries a job it would only do harm.
         let listed = order.reduce(0) { $0 + Int(counts[Int($1)]) }
         let tries = Double(most) / (8 * Double(max(1, listed)))
-        let hottest = 0.5 * min(1, tries / 100) * abs(least) / Double(order.count)
+        let hottest = share * min(1, tries / 100) * abs(least) / Double(order.count)
         var undo: [(job: Int32, node: Int32)] = []
         var round = 0
         while work - start < most {

@@ -19,12 +19,13 @@ package struct StandardProblem: SearchProblem {
         "SCH", "FON", "POL", "KUR", "ZDT1", "ZDT2", "ZDT3", "ZDT4", "ZDT6", "DTLZ2-3", "DTLZ2-5",
     ]
 
-    /// By its name, capitals or not; nil when there is none.
+    /// By its name, capitals or not; `DTLZ2` alone is the one with three objectives. Nil when there is none.
     package init?(named text: String) {
         func bounds(_ count: Int, _ low: Double, _ high: Double) -> RealVariation {
             RealVariation(low: Array(repeating: low, count: count), high: Array(repeating: high, count: count))
         }
-        name = text.uppercased()
+        let capitals = text.uppercased()
+        name = capitals == "DTLZ2" ? "DTLZ2-3" : capitals
         var objectives = 2
         switch name {
         case "SCH": (formula, variation) = (.sch, bounds(1, -1000, 1000))
