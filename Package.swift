@@ -114,8 +114,9 @@ let package = Package(
         .executableTarget(
             name: "fog",
             dependencies: [
-                "FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogNet", "FogSandbox", "FogStore", "FogAPI",
-                "FogCoordinator", "FogWorker", "FogHTTP", "FogManifestFile", "FogMixnet", "FogCommandLine", "CFog",
+                "FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogNet", "FogSandbox", "FogSandboxPlan", "FogStore",
+                "FogAPI", "FogCoordinator", "FogWorker", "FogHTTP", "FogManifestFile", "FogMixnet", "FogCommandLine",
+                "CFog",
                 logging,
                 lifecycle,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -59,11 +59,14 @@ package struct PlanWriter {
     static let magic: UInt32 = 0x5047_4F46
     static let version: UInt16 = 2
 
-    package init(kind: PlanKind, sequence: UInt32) {
+    package init(kind: PlanKind, sequence: UInt32) { self.init(number: kind.rawValue, sequence: sequence) }
+
+    /// - Parameter number: of the packet's kind.
+    init(number: UInt8, sequence: UInt32) {
         bytes.reserveCapacity(2048)
         integer(Self.magic)
         integer(Self.version)
-        integer(kind.rawValue)
+        integer(number)
         integer(UInt8(0))
         integer(sequence)
     }

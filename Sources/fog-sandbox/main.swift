@@ -1,9 +1,11 @@
 import CFog
 import Glibc
 
-// The launcher. Started by the agent (or by `fog sandbox run`), never by hand:
-//   fog-sandbox serve    plans as packets on descriptor 3, a task at a time, until the other end closes
+// The launcher.
+//   fog-sandbox serve    started by the agent (or by `fog sandbox run`), never by hand: plans as packets on descriptor 3,
+//                        a task at a time, until the other end closes
 //   fog-sandbox exec     a template and a launch on descriptor 3, the task's own exit code in the end
+//   fog-sandbox run      `fog sandbox run` through the resident `fog sandbox serve`, which is soon done
 
 // The agent's socket. Everything else that leaked in is closed before the first plan is read.
 let agentSocket: Int32 = 3
@@ -21,7 +23,9 @@ case "serve":
     exit(server.run())
 case "exec":
     exit(runOnce(socket: agentSocket))
+case "run":
+    exit(Front.run(Array(CommandLine.arguments.dropFirst(2))))
 default:
-    complain("usage: fog-sandbox serve|exec, with a plan on descriptor 3; use `fog sandbox run` instead\n")
+    complain("usage: fog-sandbox run [options] --work FOLDER -- COMMAND; the options are those of `fog sandbox run`\n")
     exit(64)
 }

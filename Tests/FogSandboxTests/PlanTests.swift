@@ -89,6 +89,23 @@ struct PlanTests {
         }
     }
 
+    @Test("a call and its answers are read as they were written, and nothing else is")
+    func calls() throws {
+        let call = RunCall(folder: "/home/ä", words: ["--work", "w", "--", "sh", "-c", ""])
+        let bytes = try call.encoded()
+        #expect(try bytes.withUnsafeBytes { try RunCall($0) } == call)
+        for count in 0..<bytes.count {
+            #expect(throws: PlanFailure.self) { try bytes.prefix(count).withUnsafeBytes { try RunCall($0) } }
+        }
+        #expect(throws: PlanFailure.self) { try (bytes + [0]).withUnsafeBytes { try RunCall($0) } }
+        for answer in [RunAnswer.ended(shellCode: 0), .ended(shellCode: 143), .elsewhere] {
+            #expect(try answer.encoded.withUnsafeBytes { try RunAnswer($0) } == answer)
+            #expect(throws: PlanFailure.self) { try answer.encoded.withUnsafeBytes { try RunCall($0) } }
+        }
+        #expect(throws: PlanFailure.self) { try bytes.withUnsafeBytes { try RunAnswer($0) } }
+        #expect(throws: PlanFailure.self) { try RunCall(folder: "/", words: ["a\0b"]).encoded() }
+    }
+
     @Test("a NUL in a text, and a plan too large, are refused by the writer")
     func writer() {
         var plan = Self.launch

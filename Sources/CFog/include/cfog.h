@@ -178,6 +178,15 @@ int fog_connected(int socket);
 int64_t fog_attribute_bytes(int descriptor);
 int fog_wait_status(pid_t pid, int *status, int no_hang);
 
+// --- door.c: a socket by which one process of a user asks another ---
+
+// A listening SEQPACKET socket in a folder, for its owner alone, not blocking; what has the name is replaced.
+int fog_door_listen(const char *folder, const char *name);
+// A line to who listens there. -1 with errno.
+int fog_door_connect(const char *folder, const char *name);
+// Whether the other end is a process of this one's user.
+int fog_peer_is_own(int line);
+
 // --- sensors.c: what tells the worker that somebody is at the machine, or that it was plugged in ---
 
 // Whether a folder is of the kernel's /proc: 1, 0, -1 and errno.

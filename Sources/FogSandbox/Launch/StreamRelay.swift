@@ -35,14 +35,18 @@ package final class StreamRelay: Sendable {
     /// descriptor that is not open, /dev/null.
     /// - Throws: `sandbox_failed` without a pipe.
     package static func input(from source: Int32) throws(SandboxFailure) -> StreamRelay? {
-        var (status, null) = (stat(), stat())
-        guard fstat(source, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else { return nil }
-        if stat("/dev/null", &null) == 0, status.st_mode & S_IFMT == S_IFCHR, status.st_rdev == null.st_rdev {
-            return nil
-        }
+        var status = stat()
+        guard fstat(source, &status) == 0, status.st_mode & S_IFMT != S_IFDIR, !leadsNowhere(source) else { return nil }
         let relay = try StreamRelay(taskReads: true)
         relay.start("fog.sandbox.input") { relay.carryIn(from: source) }
         return relay
+    }
+
+    /// Whether a descriptor is /dev/null's.
+    package static func leadsNowhere(_ descriptor: Int32) -> Bool {
+        var (status, null) = (stat(), stat())
+        return fstat(descriptor, &status) == 0 && stat("/dev/null", &null) == 0 && status.st_mode & S_IFMT == S_IFCHR
+            && status.st_rdev == null.st_rdev
     }
 
     private init(taskReads: Bool) throws(SandboxFailure) {
