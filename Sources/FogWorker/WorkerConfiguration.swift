@@ -30,6 +30,8 @@ package struct WorkerConfiguration: Sendable {
     package var spoolLimit = ByteCount.gibibytes(4)
     /// 0 to 19 for tasks, as of nice(2).
     package var niceness: Int8 = 0
+    /// Keeps the next sandbox of each slot ready, an idle process a slot (``SandboxHost/Options/preparesAhead``).
+    package var preparesSandboxes = true
     /// Offers the profile `none`, which isolates nothing. For comparisons only.
     package var allowUnsafe = false
     /// Whether tasks may reach the network where no policy speaks of it (``DedicatedMachine``).

@@ -89,7 +89,9 @@ package actor WorkerAgent: Service {
         self.logger = logger
         self.slots = slots
         self.programs = programs
-        host = try SandboxHost(launcherPath: configuration.launcherPath)
+        var sandboxes = SandboxHost.Options()
+        sandboxes.preparesAhead = configuration.preparesSandboxes
+        host = try SandboxHost(launcherPath: configuration.launcherPath, options: sandboxes)
         spool = try Spool(folder: configuration.spoolFolder)
         let volumes = try SharedVolumes(configuration.volumes, stateDirectory: configuration.stateDirectory)
         if let mistake = ProgramProbe.mistake(in: configuration.programs) {

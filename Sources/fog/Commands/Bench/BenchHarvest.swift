@@ -13,10 +13,10 @@ struct BenchHarvest: SessionCommand {
         "harvest", "Time how fast tasks stop, and give their memory back, when the owner returns.",
         examples: ["fog bench harvest", "fog bench harvest --count 200 -o json"],
         more: """
-            Busy tasks run at idle priority beside busy threads of the owner. harvest/freeze: from the news that a key
-            was pressed to the last task standing still, as the kernel tells it; harvest/cpu: what the tasks still
-            used of the processors in the 200 ms after the key; harvest/memory: from the order to kill to the memory
-            of the task being free.
+            Busy tasks run at idle priority beside busy threads of the owner. harvest/freeze: from the event of a key, which \
+            the sensors read as they read a keyboard's, to the last task standing still, as the kernel tells it; \
+            harvest/cpu: what the tasks still used of the processors in the 200 ms after the key; harvest/memory: from \
+            the order to kill to the memory of the task being free.
             """)
 
     @Option(help: "How often the owner returns.")
@@ -53,16 +53,24 @@ struct BenchHarvest: SessionCommand {
     }
 
     private func measure(_ cloud: BenchCloud, _ busy: [OwnerThread], _ session: Session) async throws {
+        let keyboard = try BenchKeyboard(folder: "\(cloud.folder)/keyboard", slots: tasks, clock: session.clock)
+        defer { keyboard.close() }
+        try await lend(cloud, keyboard.machine, as: "desk") { try await freezes(cloud, keyboard, session) }
         let owner = OwnersHand(slots: tasks)
+        try await lend(cloud, owner, as: "hand") { try await memory(cloud, owner, busy, session) }
+    }
+
+    /// Works for the cloud, as the source allows, during the body.
+    private func lend(
+        _ cloud: BenchCloud, _ source: any AllowanceSource, as name: String,
+        _ body: @escaping @Sendable () async throws -> Void
+    ) async throws {
         let carrier = try HTTPCarrier(cloud.server)
         do {
-            let agent = try await cloud.agent(slots: tasks, source: owner, over: carrier)
+            let agent = try await cloud.agent(name, slots: tasks, source: source, over: carrier)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await agent.run() }
-                group.addTask {
-                    try await freezes(cloud, owner, session)
-                    try await memory(cloud, owner, busy, session)
-                }
+                group.addTask { try await body() }
                 // The agent runs until it is cancelled: whichever ends first ends both, and its error is the bench's.
                 try await group.next()
                 group.cancelAll()
@@ -75,7 +83,7 @@ struct BenchHarvest: SessionCommand {
         await carrier.shutDown()
     }
 
-    private func freezes(_ cloud: BenchCloud, _ owner: OwnersHand, _ session: Session) async throws {
+    private func freezes(_ cloud: BenchCloud, _ keyboard: BenchKeyboard, _ session: Session) async throws {
         let mark = "fog-bench-\(UUID().uuidString)"
         let job = try await cloud.submit(
             ["sh", "-c", "while :; do :; done", mark], tasks: tasks, memory: .mebibytes(32))
@@ -84,11 +92,10 @@ struct BenchHarvest: SessionCommand {
         for _ in 0..<count {
             try await Task.sleep(for: .milliseconds(Int.random(in: 100...300)))
             let before = processes.reduce(0) { $0 + $1.nanoseconds }
-            let stop = try await Witness.milliseconds(after: owner.returns) { processes.allSatisfy(\.isFrozen) }
+            let stop = try await Witness.milliseconds(after: keyboard.press) { processes.allSatisfy(\.isFrozen) }
             stops.append(stop)
             try await Task.sleep(for: .milliseconds(max(0, 200 - Int(stop))))
             leftovers.append(Double(processes.reduce(0) { $0 + $1.nanoseconds } - before) / 1e6)
-            owner.leaves()
             let watch = Stopwatch()
             while processes.contains(where: \.isFrozen) { try await Self.pause(watch, "the tasks did not go on") }
         }

@@ -68,6 +68,11 @@ struct WorkerRun: SessionCommand {
     @Flag(help: "Keep the machine from falling asleep while tasks run here (systemd-inhibit).")
     var keepAwake = false
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Keep the next sandbox of each slot ready: tasks start sooner, for an idle process a slot.")
+    var prepareAhead = true
+
     @Flag(help: "Also offer the profile none, which isolates nothing. For comparisons only.")
     var allowUnsafe = false
 
@@ -126,6 +131,7 @@ struct WorkerRun: SessionCommand {
         options.cache = try cache.map { try ByteCount($0) }
         options.volumes = try NamedValues(volume, option: "--volume", wanted: "NAME=PATH").values
         options.programs = program
+        options.preparesSandboxes = prepareAhead
         options.allowUnsafe = allowUnsafe
         options.server = context.server
         options.proxyExempt = session.settings.proxyExempt

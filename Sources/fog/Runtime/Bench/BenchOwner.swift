@@ -20,7 +20,6 @@ final class OwnersHand: AllowanceSource {
         leaves()
     }
 
-    func returns() { say(.frozen, "keyboard used") }
     func leaves() { say(.open, "nobody there") }
     func evicts() { say(.evicting, "keyboard used for a while") }
 
@@ -145,17 +144,19 @@ struct BusyProcess: Sendable {
 
 extension BenchCloud {
     /// A worker within this process, that obeys `source`.
-    func agent(slots: Int, source: any AllowanceSource, over carrier: HTTPCarrier) async throws -> WorkerAgent {
-        let home = "\(folder)/worker-0"
+    func agent(
+        _ name: String, slots: Int, source: any AllowanceSource, over carrier: HTTPCarrier
+    ) async throws -> WorkerAgent {
+        let home = "\(folder)/\(name)"
         let enrolled = try await client.enroll(
             EnrollBody(roles: [.worker], uses: 1, ttl: .hours(1), owner: "operator", credits: .zero))
         var environment = environment
         environment["FOG_HOME"] = home
         let join = try ChildProcess(
-            ["join", enrolled.token, "--name", "bench-0", "-q"], environment: environment,
+            ["join", enrolled.token, "--name", name, "-q"], environment: environment,
             errors: FileHandle.nullDevice)
         for await _ in join.lines {}
-        var options = WorkerHost.Options(folder: "\(home)/state/worker", name: "bench-0")
+        var options = WorkerHost.Options(folder: "\(home)/state/worker", name: name)
         options.slots = slots
         options.cpu = .cores(Int64(slots))
         let logger = Logger(label: "fog.worker") { _ in SwiftLogNoOpLogHandler() }

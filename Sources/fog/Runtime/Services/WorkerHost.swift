@@ -23,6 +23,8 @@ enum WorkerHost {
         var cache: ByteCount?
         var volumes: [String: String] = [:]
         var programs: [String] = []
+        /// Whether the next sandbox of each slot is kept ready.
+        var preparesSandboxes = true
         var allowUnsafe = false
         /// Whether tasks may reach the network where no policy speaks of it.
         var allowsNetwork = false
@@ -49,6 +51,7 @@ enum WorkerHost {
         configuration.cacheLimit = options.cache
         configuration.volumes = options.volumes
         configuration.programs = options.programs
+        configuration.preparesSandboxes = options.preparesSandboxes
         configuration.allowUnsafe = options.allowUnsafe
         configuration.allowsNetwork = options.allowsNetwork
         configuration.proxyExempt = options.proxyExempt
