@@ -11,11 +11,13 @@ final class TaskWatch: Sendable {
         var free: Int64 = 0
         var taken: Int64 = 0
 
-        /// Whether to count again: it is long ago, or the machine has since lost more than the task has left. Others take
-        /// from it too, so this never says that something was exceeded.
+        /// Whether to count again: it is long ago, or some time ago and the machine has lost something since, or more than
+        /// the task has left. Others take from it too, so this never says that something was exceeded.
         func isDue(_ now: Int64, free: Int64, limit: Int64) -> Bool {
             guard let nanoseconds else { return true }
-            return now - nanoseconds >= TaskWatch.countNanoseconds || taken + self.free - free > limit
+            let lost = self.free - free, age = now - nanoseconds
+            return age >= TaskWatch.restNanoseconds || (lost > 0 && age >= TaskWatch.countNanoseconds)
+                || taken + lost > limit
         }
     }
 
@@ -35,8 +37,10 @@ final class TaskWatch: Sendable {
     private let launcher: pid_t
     private let state = Mutex(State())
 
-    /// Everything is counted at least this often.
+    /// What grows is counted this often; what does not, at least so often: somebody else may have given back meanwhile
+    /// what the task took.
     private static let countNanoseconds: Int64 = 500_000_000
+    private static let restNanoseconds: Int64 = 2_000_000_000
 
     init(folder: String, disk: Int64, files: Int64, memory: Int64?, launcher: pid_t) {
         (self.folder, self.disk, self.files) = (folder, disk, files)
