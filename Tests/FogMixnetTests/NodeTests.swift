@@ -270,7 +270,8 @@ struct NodeTests {
         #expect(node.liveEpochs == [epoch + 1] && node.delayProof(of: epoch + 1) == nil)
         let own = try #require(network.view.nodes[0])
         let input = DelayDraw.input(
-            network: network.view.network, node: own.identity, epoch: epoch, randomness: network.view.randomness(epoch))
+            network: network.view.network, node: own.identity, epoch: epoch,
+            randomness: try #require(network.view.randomness(epoch)))
         let proof = try #require(node.delayProof(of: epoch))
         let key = try MixKeyStore(folder: "\(network.folder)/0").vrf.publicKey
         #expect(key.output(for: input, proof: proof) != nil)

@@ -41,6 +41,9 @@ package struct MixCounters: Sendable, Hashable {
 
     package init() {}
 
+    /// Packets that were opened, delayed and let go: what hides a packet among others.
+    package var mixed: Int { forwarded + delivered + loopsReturned }
+
     mutating func drop(_ cause: DropCause) { dropped[cause, default: 0] += 1 }
 
     package static func + (first: MixCounters, second: MixCounters) -> MixCounters {
