@@ -147,7 +147,7 @@ let package = Package(
         test("FogAPITests", ["FogCore", "FogNet", "FogAPI"], exclude: ["Vectors"]),
         test("FogMixnetTests", ["FogCore", "FogNet", "FogMixnet", nioCore, nioPosix], exclude: ["Vectors"]),
         test("FogWorkerTests", ["FogCore", "FogJobs", "FogManifestFile", "FogSandbox", "FogWorker", "CFog", logging]),
-        test("EndToEndTests", []),
+        test("EndToEndTests", ["FogCore", "FogNet", "FogAPI", "FogMixnet"]),
         test("FogCommandTests", ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogCommandLine"]),
         test(
             "FogCoordinatorTests",

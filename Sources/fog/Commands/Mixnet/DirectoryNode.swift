@@ -11,9 +11,11 @@ struct DirectoryNode {
     let network: String
     let folder: String
     let profile: MixMembership.Profile
+    /// What ends with it, and ends it.
+    let beside: [any Service]
 
     func run(_ options: MixNode.Options, _ session: Session, _ logger: Logger) async throws {
-        let lock = try FolderLock(folder)
+        let lock = try FolderLock(folder, for: "node")
         defer { withExtendedLifetime(lock) {} }
         let file = try DirectoryPlaces.network(network)
         let kept = MixnodeFolder(folder)
@@ -29,7 +31,7 @@ struct DirectoryNode {
         let port = await member.node.port
         MixnodeRun.announceReady("\(options.host):\(port)", isTest: file.parameters.kind == .test, session)
         let host = DirectoryNodeHost(member: member, folder: folder, logger: logger)
-        try await ServiceRun.group([host], logger: logger).run()
+        try await ServiceRun.group([host] + beside, logger: logger).run()
         for way in ways { await way.shutDown() }
     }
 

@@ -57,6 +57,7 @@ struct MixnodeRun: SessionCommand {
     @Option(help: "The link key, 64 hexadecimal digits, of the program that forward packets to this node are for.")
     var service: String?
 
+    @OptionGroup var lifeline: LifelineOptions
     @OptionGroup var log: LogOptions
     @OptionGroup var common: LocalOptions
 
@@ -94,7 +95,8 @@ struct MixnodeRun: SessionCommand {
             try await node.run(options, session, logger)
         } else if let directory {
             let folder = try MixnodePlaces.folder(state, "mixnode", session)
-            let node = DirectoryNode(network: directory, folder: folder, profile: try profile(address.host))
+            let node = DirectoryNode(
+                network: directory, folder: folder, profile: try profile(address.host), beside: lifeline.services)
             try await node.run(options, session, logger)
         }
     }

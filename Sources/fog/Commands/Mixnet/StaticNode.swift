@@ -12,7 +12,7 @@ struct StaticNode {
     let folder: String
 
     func run(_ options: MixNode.Options, _ session: Session, _ logger: Logger) async throws {
-        let lock = try FolderLock(folder)
+        let lock = try FolderLock(folder, for: "node")
         defer { withExtendedLifetime(lock) {} }
         let view = try StaticNetwork.view(try MixnodePlaces.staticDocument(network))
         let store = try MixKeyStore(folder: folder)
