@@ -1,5 +1,6 @@
 import FogCore
-import FogMixnet
+
+@testable import FogMixnet
 
 /// Frames that come out of packets, one after another as they lie, at both ends of exchanges: whatever they say, an end
 /// refuses it or goes on, and holds no more than its bounds allow.
