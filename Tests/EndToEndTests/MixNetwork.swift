@@ -3,6 +3,7 @@ import FogCore
 import FogMixnet
 import FogNet
 import Foundation
+import Glibc
 import Testing
 
 /// `fog mixnet dev`, and what a client knows of it.
@@ -58,13 +59,13 @@ final class MixNetwork: Sendable {
     func consensus() async throws -> Consensus { try await known().current(at: SystemClock().now) }
 
     /// A node of this test's, which the network names when this returns.
-    func service(_ key: NoiseKey) async throws -> (process: Child, identity: PublicKey) {
+    func service(_ key: NoiseKey, loss: Double = 0) async throws -> (process: Child, identity: PublicKey) {
         let state = "\(folder.path)/service"
         let process = try Child(
             Places.fog,
             [
                 "mixnode", "run", "--directory", path, "--role", "service", "--listen", "127.0.0.1:0", "--state", state,
-                "--service", Hex.encode(key.publicKey), "--threads", "1",
+                "--service", Hex.encode(key.publicKey), "--threads", "1", "--lose", "\(loss)",
             ], environment: Cloud.environment(home: folder.path))
         _ = try await process.line(within: Cloud.patience) { $0.hasPrefix("ready ") }
         let identity = try MixKeyStore(folder: state).identity.publicKey
@@ -78,11 +79,34 @@ final class MixNetwork: Sendable {
         return try await dev.end(within: Cloud.patience)
     }
 
-    /// Processes whose command line names its folder.
-    func processes() throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: "/proc").filter { $0.allSatisfy(\.isNumber) }
-            .compactMap { try? String(contentsOfFile: "/proc/\($0)/cmdline", encoding: .utf8) }
-            .filter { $0.contains("\(folder.path)/net") }
+    /// Command lines that name its folder, by process.
+    func processes() throws -> [pid_t: String] {
+        let numbers = try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }
+        let all = numbers.compactMap { number in
+            (try? String(contentsOfFile: "/proc/\(number)/cmdline", encoding: .utf8)).map { (number, $0) }
+        }
+        return Dictionary(uniqueKeysWithValues: all).filter { $0.value.contains("\(folder.path)/net") }
+    }
+
+    /// Kills one of its processes, as a machine does that loses its power.
+    func kill(_ name: String) throws {
+        let found = try processes().filter { $0.value.contains("\(folder.path)/net/\(name)\0") }.keys
+        #expect(found.count == 1)
+        for pid in found { Glibc.kill(pid, SIGKILL) }
+    }
+
+    /// Packets that its nodes have sent, as their last metrics say.
+    func forwarded() throws -> Int {
+        let place = "\(folder.path)/net"
+        let nodes = try FileManager.default.contentsOfDirectory(atPath: place).filter { $0.hasPrefix("mix-") }
+        return nodes.reduce(0) { sum, node in
+            let text = (try? String(contentsOfFile: "\(place)/\(node)/metrics.prom", encoding: .utf8)) ?? ""
+            let values = ["forwarded", "delivered"].compactMap { kind in
+                text.split(separator: "\n").first { $0.hasPrefix("fog_mix_packets_\(kind)_total ") }
+                    .flatMap { Int($0.split(separator: " ")[1]) }
+            }
+            return sum + values.reduce(0, +)
+        }
     }
 }
 

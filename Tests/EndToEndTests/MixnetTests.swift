@@ -89,7 +89,7 @@ extension EndToEnd {
             let end = try await network.stop()
             #expect(end.status == 0, "\(end.errors)")
             #expect(end.errors.contains("NO ANONYMITY"))
-            #expect(try network.processes() == [])
+            #expect(try network.processes() == [:])
             await asking.close()
             await answering.close()
             try await server.value

@@ -16,6 +16,8 @@ package enum DropCause: String, Sendable, Hashable, CaseIterable {
     case linkDown = "link_down"
     /// A forward packet whose body was changed on its way, or a reply to no SURB that is open here.
     case unclaimed
+    /// To rehearse bad links, in a test network.
+    case rehearsed
 
     init(_ refusal: PacketRefusal) {
         switch refusal {

@@ -105,18 +105,17 @@ package actor MixMember {
         while !Task.isCancelled {
             try await describe()
             try await refresh()
-            let quick = TimeSpan(milliseconds: schedule.length.milliseconds / (4 * EpochSchedule.eighths))
-            try await pause(membership.missingEpoch(at: clock.now) == nil ? quick : min(quick, Self.askEvery))
+            try await pause(membership.missingEpoch(at: clock.now) == nil ? schedule.length : Self.askEvery)
         }
     }
 
     private var schedule: EpochSchedule { membership.schedule }
 
-    /// Sleeps until the next epoch begins, and not longer than that or a 32nd of an epoch.
+    /// Sleeps until the next epoch begins, and not longer than that or a 64th of an epoch.
     private func pause(_ most: TimeSpan) async throws {
         let now = clock.now
         let next = schedule.time(of: schedule.epoch(at: now) + 1) - now
-        let part = TimeSpan(milliseconds: schedule.length.milliseconds / (4 * EpochSchedule.eighths))
+        let part = TimeSpan(milliseconds: schedule.length.milliseconds / (8 * EpochSchedule.eighths))
         try? await Task.sleep(for: max(min(most, next, part), .milliseconds(1)).duration)
     }
 

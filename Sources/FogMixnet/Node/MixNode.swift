@@ -16,6 +16,8 @@ package final class MixNode: Sendable {
         package var queueLimit = 10_000
         /// The link key of the program that forward packets to this node are for; none without one.
         package var serviceKey: [UInt8]?
+        /// The share of packets that are lost on each link away from here, to rehearse bad ones: in a test network only.
+        package var loss = 0.0
 
         package init() {}
     }
@@ -78,7 +80,8 @@ package final class MixNode: Sendable {
         }
         let shards = group.makeIterator().enumerated().map { number, loop in
             MixShard(
-                number: number, loop: loop, shared: shared, view: view, limit: options.queueLimit, deliver: deliver)
+                number: number, loop: loop, shared: shared, view: view, limit: options.queueLimit,
+                loss: view.isTest ? options.loss : 0, deliver: deliver)
         }
         made.withLock { $0 = shards }
         return shards

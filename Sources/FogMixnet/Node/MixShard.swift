@@ -56,18 +56,20 @@ final class MixShard: LinkOwner, @unchecked Sendable {
     private var loops: PoissonStream?
     private var dummies: PoissonStream
     private(set) var isDraining = false
+    private let loss: Double
     /// Where a delivery for another thread's link goes.
     private let deliver: @Sendable (MixShared.Place, _ id: [UInt8], _ payload: [UInt8]) -> Void
 
     init(
         number: Int, loop: any EventLoop, shared: MixShared, view: MixNetworkView, limit: Int,
-        deliver: @escaping @Sendable (MixShared.Place, [UInt8], [UInt8]) -> Void
+        loss: Double, deliver: @escaping @Sendable (MixShared.Place, [UInt8], [UInt8]) -> Void
     ) {
         self.number = number
         self.loop = loop
         self.shared = shared
         self.view = view
         nodeKeys = Set(view.nodes.values.map(\.linkKey))
+        self.loss = loss
         self.deliver = deliver
         engine = MixEngine(suite: view.suite, meanDelay: view.meanDelay, limit: limit)
         prologue = LinkFrame.prologue(network: view.network, suite: view.suite)
@@ -87,6 +89,7 @@ final class MixShard: LinkOwner, @unchecked Sendable {
         view = views[epoch] ?? view
         self.views = Dictionary(views.map { (UInt8(truncatingIfNeeded: $0), $1) }) { first, _ in first }
         self.epoch = epoch
+        shared.enter(epoch)
         engine.meanDelay = view.meanDelay
         engine.use(live.map(\.keys)) { keys in live.first { $0.keys === keys }?.log }
         if number == 0, view.mixLoopMean != loopMean {
@@ -262,11 +265,15 @@ final class MixShard: LinkOwner, @unchecked Sendable {
     }
 
     private func send(_ buffer: PacketBuffer, over link: LinkHandler) {
+        guard !isLost() else { return engine.fail(buffer, .rehearsed) }
         let frame = frame(of: buffer)
         frame[0] = LinkFrame.Kind.packet.rawValue
         guard link.send(frame) else { return engine.fail(buffer, .linkFull) }
         engine.pool.give(back: buffer)
     }
+
+    /// Whether the rehearsal of bad links takes what is about to be sent.
+    private func isLost() -> Bool { loss > 0 && Double.random(in: 0..<1) < loss }
 
     private func connect(to node: MixNetworkView.Node) {
         let handler = handler(.initiator)
@@ -302,12 +309,16 @@ final class MixShard: LinkOwner, @unchecked Sendable {
         deliver(place, id, payload)
     }
 
-    private func unclaimed() {
+    private func unclaimed() { drop(.unclaimed) }
+
+    /// A packet whose route ended here, and that nobody gets.
+    private func drop(_ cause: DropCause) {
         engine.count { $0.delivered -= 1 }
-        engine.drop(.unclaimed)
+        engine.drop(cause)
     }
 
     func hand(_ id: [UInt8], _ payload: [UInt8], to link: Int) {
+        guard !isLost() else { return drop(.rehearsed) }
         guard let handler = links[link]?.handler, handler.send(.delivery, id + payload) else { return unclaimed() }
         handler.flush()
     }

@@ -18,6 +18,11 @@ struct DirectoryNode {
         let lock = try FolderLock(folder, for: "node")
         defer { withExtendedLifetime(lock) {} }
         let file = try DirectoryPlaces.network(network)
+        guard options.loss == 0 || file.parameters.kind == .test else {
+            throw CommandLineFailure(
+                "live_network", "\(network) is of a live network, which is no place to lose packets on purpose",
+                help: "without --lose", status: .usage)
+        }
         let kept = MixnodeFolder(folder)
         let trust = try DirectoryTrust(
             parameters: file.parameters, authorities: file.authorities.map(\.key), before: try kept.consensus())

@@ -27,7 +27,7 @@ struct MixnetDev: SessionCommand {
     var epoch = "10s"
 
     @Option(help: "How long a mix holds a packet, on average.")
-    var meanDelay = "10ms"
+    var meanDelay = "5ms"
 
     @Option(help: "Between two packets of a client, on average.")
     var payloadInterval = "20ms"
@@ -37,6 +37,9 @@ struct MixnetDev: SessionCommand {
 
     @Option(help: "The packet suite, fog-k400 or fog-s176.")
     var suite = "fog-k400"
+
+    @Option(help: "The share of packets to lose on each link, 0 to 0.9, to rehearse bad ones.")
+    var lose = 0.0
 
     @Option(help: "The folder for its files, emptied first; default in the state folder.")
     var state: String?
@@ -49,6 +52,7 @@ struct MixnetDev: SessionCommand {
         guard (1...NetworkFile.authoritiesLimit).contains(authorities) else {
             throw ValidationError("--authorities must be 1 to \(NetworkFile.authoritiesLimit), found \(authorities)")
         }
+        guard (0...0.9).contains(lose) else { throw ValidationError("--lose must be 0 to 0.9, found \(lose)") }
         guard (1...mixes).contains(layers) else {
             throw ValidationError("--layers must be 1 to the number of mixes, \(mixes), found \(layers)")
         }
@@ -60,7 +64,7 @@ struct MixnetDev: SessionCommand {
         let lock = try FolderLock(folder, for: "network")
         defer { withExtendedLifetime(lock) {} }
         let network = try DevNetwork(
-            folder: folder, parameters: try parameters(), mixes: mixes, authorities: authorities,
+            folder: folder, parameters: try parameters(), mixes: mixes, authorities: authorities, loss: lose,
             environment: session.environment)
         session.console.warn("NO ANONYMITY: this is a test network")
         session.console.note("ready in one to two epochs of \(epoch); logs: \(folder)/logs")

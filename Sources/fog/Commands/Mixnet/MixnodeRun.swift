@@ -57,6 +57,9 @@ struct MixnodeRun: SessionCommand {
     @Option(help: "The link key, 64 hexadecimal digits, of the program that forward packets to this node are for.")
     var service: String?
 
+    @Option(help: "The share of packets to lose on each link, 0 to 0.9, to rehearse bad ones; test networks only.")
+    var lose = 0.0
+
     @OptionGroup var lifeline: LifelineOptions
     @OptionGroup var log: LogOptions
     @OptionGroup var common: LocalOptions
@@ -75,6 +78,7 @@ struct MixnodeRun: SessionCommand {
             throw ValidationError("--threads must be 1 to 64, found \(threads)")
         }
         guard (1...10_000).contains(queue) else { throw ValidationError("--queue must be 1 to 10000, found \(queue)") }
+        guard (0...0.9).contains(lose) else { throw ValidationError("--lose must be 0 to 0.9, found \(lose)") }
         if let service, Hex.decode(service)?.count != 32 {
             throw ValidationError("--service must be 64 hexadecimal digits")
         }
@@ -88,6 +92,7 @@ struct MixnodeRun: SessionCommand {
         options.port = address.port
         options.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
         options.queueLimit = queue
+        options.loss = lose
         options.serviceKey = service.flatMap { Hex.decode($0) }
         if let network, let index {
             let folder = try MixnodePlaces.folder(state, "mixnode-\(index)", session)

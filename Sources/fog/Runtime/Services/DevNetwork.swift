@@ -12,14 +12,17 @@ struct DevNetwork {
     let file: String
     let document: NetworkFile
     let mixes: Int
+    private let loss: Double
     private let environment: [String: String]
 
     /// Makes the files of a new network in place of what was in the folder.
     init(
-        folder: String, parameters: NetworkParameters, mixes: Int, authorities: Int, environment: [String: String]
+        folder: String, parameters: NetworkParameters, mixes: Int, authorities: Int, loss: Double,
+        environment: [String: String]
     ) throws {
         self.folder = folder
         self.mixes = mixes
+        self.loss = loss
         file = "\(folder)/network.json"
         for name in try FileManager.default.contentsOfDirectory(atPath: folder) where name != "lock" {
             try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
@@ -73,7 +76,7 @@ struct DevNetwork {
             "mix-\(number)",
             [
                 "mixnode", "run", "--directory", file, "--listen", "127.0.0.1:0", "--threads", "1", "--state",
-                "\(folder)/mix-\(number)",
+                "\(folder)/mix-\(number)", "--lose", "\(loss)",
             ])
     }
 
