@@ -3,7 +3,7 @@ import FogMixnet
 import Glibc
 
 /// An exchange between two ends over mixes that delay, links that lose and a mix that dies, in virtual time, with packets
-/// that are only counted.
+/// that are only counted, or with real ones.
 struct DeliverySimulation {
     struct Conditions {
         var requestBytes = 1 << 20
@@ -21,6 +21,8 @@ struct DeliverySimulation {
         /// When the asker is replaced by a new one that knows no more than the message.
         var restartAfterFragments: Int?
         var longest = TimeSpan.minutes(60)
+        /// Of the packets; nil = none are made.
+        var suite: PacketSuite?
     }
 
     struct Report {
@@ -37,19 +39,21 @@ struct DeliverySimulation {
     private enum Event {
         case askerSlot, answererSlot, loopSlot
         case loopVerdict([Int], hasArrived: Bool)
-        case arrival(MessageFrame, toAnswerer: Bool)
+        case arrival([UInt8], toAnswerer: Bool)
     }
 
-    static let surbBytes = 434
+    private var surbBytes: Int { (conditions.suite ?? .k400).surbBytes }
     private let conditions: Conditions
     private var generator: SeededGenerator
     private var queue = EventQueue<Double, Event>()
     private var clock = 0.0
     private var quality = RouteQuality()
     private var routes: [UInt32: [Int]] = [:]
-    private var surbRoutes: [[Int]] = []
+    /// By the bytes of the SURB, or its number.
+    private var surbRoutes: [[UInt8]: [Int]] = [:]
     private var isKilled = false
     private var report = Report()
+    private var real: RealPackets?
 
     init(_ conditions: Conditions, seed: UInt64) {
         self.conditions = conditions
@@ -59,11 +63,12 @@ struct DeliverySimulation {
     private var now: Timestamp { Timestamp(microseconds: 1_000_000_000 + Int64(clock * 1e6)) }
 
     mutating func run() throws -> Report {
+        real = try conditions.suite.map { try RealPackets($0, nodes: conditions.mixes) }
         let message = (0..<conditions.requestBytes).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
         let reply = (0..<conditions.answerBytes).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
         let times = DeliveryTimes(hops: conditions.hops, meanDelay: .milliseconds(Int64(conditions.meanDelay * 1000)))
         let exchange = ExchangeID(using: &generator)
-        var asker = try AskingEnd(message, exchange: exchange, surbBytes: Self.surbBytes, times: times)
+        var asker = try AskingEnd(message, exchange: exchange, surbBytes: surbBytes, times: times)
         var answerer = AnsweringEnd(exchange: exchange, times: times, at: now)
         var sentBefore = 0
         var mayRestart = conditions.restartAfterFragments != nil
@@ -74,8 +79,8 @@ struct DeliverySimulation {
             clock = item.at
             switch item.event {
             case .askerSlot:
-                if let frame = try asker.next(at: now, arriving: quality.arriving, making: { surbs($0) }) {
-                    leave(frame)
+                if let frame = try asker.next(at: now, arriving: quality.arriving, making: { try surbs($0) }) {
+                    try leave(frame)
                 }
                 for outcome in asker.takeOutcomes() {
                     guard let route = routes.removeValue(forKey: outcome.sequence) else { continue }
@@ -85,7 +90,7 @@ struct DeliverySimulation {
                     mayRestart = false
                     sentBefore = asker.fragmentsSent
                     asker = try AskingEnd(
-                        message, exchange: exchange, surbBytes: Self.surbBytes, times: times, isResuming: true,
+                        message, exchange: exchange, surbBytes: surbBytes, times: times, isResuming: true,
                         sequence: UInt32(truncatingIfNeeded: generator.next()))
                 }
                 if let killed = conditions.killed, asker.fragmentsSent >= killed.afterFragments { isKilled = true }
@@ -98,16 +103,16 @@ struct DeliverySimulation {
             case .loopVerdict(let route, let hasArrived): learn(route, hasArrived, &asker)
             case .answererSlot:
                 report.leastStock = min(report.leastStock, answerer.stock(at: now))
-                if let departure = answerer.next(at: now) { answer(departure) }
+                if let departure = answerer.next(at: now) { try answer(departure) }
                 push(exponential(1 / conditions.rate), .answererSlot)
-            case .arrival(let frame, toAnswerer: true):
-                let read = try MessageFrame(bytes: frame.bytes)
+            case .arrival(let bytes, toAnswerer: true):
+                let read = try MessageFrame(bytes: bytes)
                 if case .request(let bytes) = try answerer.receive(read, at: now) {
                     report.isExact = bytes == message
                     try answerer.answer(reply)
                 }
-            case .arrival(let frame, toAnswerer: false):
-                let read = try MessageFrame(bytes: frame.bytes)
+            case .arrival(let bytes, toAnswerer: false):
+                let read = try MessageFrame(bytes: bytes)
                 if case .answer(let bytes) = try asker.receive(read, at: now) {
                     report.isExact = report.isExact && bytes == reply
                     report.seconds = clock
@@ -125,20 +130,22 @@ struct DeliverySimulation {
 
     // MARK: - The network
 
-    private mutating func leave(_ frame: MessageFrame) {
+    private mutating func leave(_ frame: MessageFrame) throws {
         let route = route()
         if frame.kind == .data || frame.kind == .parity { routes[frame.sequence] = route }
-        travel(frame, route, toAnswerer: true)
-    }
-
-    private mutating func answer(_ departure: AnsweringEnd.Departure) {
-        let number = departure.surb.prefix(4).reduce(0) { $0 << 8 | Int($1) }
-        travel(departure.frame, surbRoutes[number], toAnswerer: false)
-    }
-
-    private mutating func travel(_ frame: MessageFrame, _ route: [Int], toAnswerer: Bool) {
         report.packets += 1
-        if let delay = transit(route) { push(delay, .arrival(frame, toAnswerer: toAnswerer)) }
+        guard let delay = transit(route) else { return }
+        let bytes = try real.map { try $0.cross($0.forward(frame.bytes, along: route), along: route) }
+        push(delay, .arrival(bytes ?? frame.bytes, toAnswerer: true))
+    }
+
+    private mutating func answer(_ departure: AnsweringEnd.Departure) throws {
+        let route = try surbRoutes[real == nil ? Array(departure.surb.prefix(4)) : departure.surb].required()
+        report.packets += 1
+        guard let delay = transit(route) else { return }
+        let frame = departure.frame.bytes
+        let bytes = try real.map { try $0.cross($0.reply(frame, with: departure.surb), along: route) }
+        push(delay, .arrival(bytes ?? frame, toAnswerer: false))
     }
 
     /// Seconds that a packet takes; nil for one that is lost.
@@ -157,13 +164,14 @@ struct DeliverySimulation {
         if quality.verdicts > verdicts { asker.encourage() }
     }
 
-    /// The SURB's bytes are the number of its route: the null suite.
-    private mutating func surbs(_ count: Int) -> SURBBatch {
-        let surbs = (0..<count).map { _ in
-            surbRoutes.append(route())
-            let number = surbRoutes.count - 1
-            return (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
-                + [UInt8](repeating: 0, count: Self.surbBytes - 4)
+    /// Without packets a SURB is the number of its route.
+    private mutating func surbs(_ count: Int) throws -> SURBBatch {
+        let surbs = try (0..<count).map { _ in
+            let route = route()
+            let number = (0..<4).map { UInt8(truncatingIfNeeded: surbRoutes.count >> (24 - 8 * $0)) }
+            let bytes = try real?.surb(along: route) ?? number + [UInt8](repeating: 0, count: surbBytes - 4)
+            surbRoutes[real == nil ? number : bytes] = route
+            return bytes
         }
         return SURBBatch(expires: now + .minutes(20), surbs: surbs)
     }
@@ -190,4 +198,11 @@ struct DeliverySimulation {
     private mutating func exponential(_ mean: Double) -> Double { -mean * log(1 - generator.unit()) }
 
     private mutating func push(_ after: Double, _ event: Event) { queue.push(event, at: clock + after) }
+}
+
+extension Optional {
+    fileprivate func required() throws -> Wrapped {
+        guard let self else { throw MixnetFailure("missing", "a SURB that nobody made") }
+        return self
+    }
 }

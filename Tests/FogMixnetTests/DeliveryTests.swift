@@ -31,6 +31,25 @@ import Testing
         }
     }
 
+    @Test("the same with real packets: each is made, opened at every node, and read by who awaits it")
+    func realPackets() throws {
+        // Runs of 1 MiB when they are asked for; one small one is enough to see that both ways hold.
+        let runs = getenv("FOG_DELIVERY_REAL_RUNS").flatMap { Int(String(cString: $0)) }
+        for seed in 1...UInt64(runs ?? 1) {
+            var conditions = DeliverySimulation.Conditions()
+            conditions.suite = seed % 2 == 1 ? .k400 : .s176
+            if runs == nil { conditions.requestBytes = 64 << 10 }
+            let needed = (conditions.requestBytes + MessageFrame.contentBytes - 1) / MessageFrame.contentBytes
+            conditions.killed = (mix: Int(seed % 9), afterFragments: needed / 2)
+            var simulation = DeliverySimulation(conditions, seed: seed)
+            let report = try simulation.run()
+            #expect(report.isExact, "seed \(seed): \(report)")
+            let ratio = Double(report.fragmentsSent) / Double(needed)
+            #expect(ratio <= (runs == nil ? 4 : 3), "seed \(seed): \(report)")
+            if runs != nil { print("\(conditions.suite ?? .k400), seed \(seed): fragments sent/needed \(ratio)") }
+        }
+    }
+
     @Test("an answer of 256 KiB comes back by SURBs, of which the answering end never runs dry for good")
     func largeAnswer() throws {
         var conditions = DeliverySimulation.Conditions()

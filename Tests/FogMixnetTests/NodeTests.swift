@@ -46,12 +46,13 @@ struct TestNetwork {
             host: "127.0.0.1", port: port, mixKeys: keys)
     }
 
-    mutating func start(_ index: UInt16, port: Int, service: [UInt8]? = nil) async throws {
+    mutating func start(_ index: UInt16, port: Int, service: [UInt8]? = nil, loss: Double = 0) async throws {
         let store = try MixKeyStore(folder: "\(folder)/\(index)")
         stores[index] = store
         var options = MixNode.Options()
         options.port = port
         options.serviceKey = service
+        options.loss = loss
         let own = view.nodes.isEmpty ? try with([try #require(entry(index, port: port))]) : view
         nodes[index] = try await MixNode.start(options, store: store, view: own, at: time)
     }
@@ -208,6 +209,46 @@ struct NodeTests {
         try await network.end()
     }
 
+    @Test("ids of replies that never came are forgotten with their epoch, and leave room for others")
+    func forgotten() async throws {
+        let network = try await TestNetwork(layers: 1)
+        let node = try #require(network.nodes[0])
+        let epoch = network.view.epoch(at: network.time)
+        let client = try await network.client(0)
+        func ids() -> [[UInt8]] { (0..<3000).map { _ in SecureRandom.bytes(16) } }
+        try await client.register(ids())
+        try await node.update(network.view, at: network.view.start(of: epoch + 2) + .seconds(60))
+        // Two of three thousand would be more than a link may have out, and close it.
+        try await client.register(ids())
+        let maker = PacketMaker(suite: .k400, epoch: epoch + 2)
+        let key = try #require(network.view.nodes[0]?.mixKeys[epoch + 2])
+        let (surb, secrets) = try maker.surb(along: [Hop(index: 0, publicKey: key)])
+        try await client.register([secrets.id])
+        let body = SecureRandom.bytes(PacketSuite.bodyBytes)
+        try await client.send([try surb.packet(body)])
+        var deliveries = client.deliveries.makeAsyncIterator()
+        let reply = try #require(await deliveries.next())
+        #expect(reply.id == secrets.id && secrets.open(reply.payload) == body)
+        await client.close()
+        try await network.end()
+    }
+
+    @Test("a node that rehearses bad links loses about the share that it is told, and counts it")
+    func rehearsal() async throws {
+        var network = try await TestNetwork(layers: 2)
+        let port = try #require(network.nodes[0]?.port)
+        try await network.nodes[0]?.drain(limit: .seconds(1))
+        try await network.start(0, port: port, loss: 0.3)
+        let sender = try await network.client(0)
+        let body = [UInt8](repeating: 1, count: PacketSuite.bodyBytes)
+        try await sender.send(try (0..<500).map { _ in try network.maker.forward(body, along: network.route).bytes })
+        let counters = try await network.wait(0) { $0.forwarded + ($0.dropped[.rehearsed] ?? 0) == 500 }
+        // Five standard deviations of a binomial of 500 at 0.3.
+        #expect((99...201).contains(counters.dropped[.rehearsed] ?? 0))
+        await sender.close()
+        try await network.end()
+    }
+
     @Test("a node's own loops come back over the other layers")
     func loops() async throws {
         let network = try await TestNetwork(layers: 3, loops: 10_000_000)
@@ -270,7 +311,8 @@ struct NodeTests {
         #expect(node.liveEpochs == [epoch + 1] && node.delayProof(of: epoch + 1) == nil)
         let own = try #require(network.view.nodes[0])
         let input = DelayDraw.input(
-            network: network.view.network, node: own.identity, epoch: epoch, randomness: network.view.randomness(epoch))
+            network: network.view.network, node: own.identity, epoch: epoch,
+            randomness: try #require(network.view.randomness(epoch)))
         let proof = try #require(node.delayProof(of: epoch))
         let key = try MixKeyStore(folder: "\(network.folder)/0").vrf.publicKey
         #expect(key.output(for: input, proof: proof) != nil)

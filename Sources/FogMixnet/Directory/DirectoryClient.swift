@@ -9,14 +9,25 @@ package struct DirectoryClient: Sendable {
     package init(_ authorities: [any Carrier]) { self.authorities = authorities }
 
     /// Asks one authority after another, in an order of chance, until one has something newer that is to be believed.
+    /// - Parameter epoch: what is looked for; nil = what holds now.
     /// - Returns: what the trust is now; unchanged when nobody had anything newer.
     /// - Throws: the last refusal when nothing was accepted and the trust has nothing that is still good.
-    package func refreshed(_ trust: DirectoryTrust, at now: Timestamp) async throws(MixnetFailure) -> DirectoryTrust {
+    package func refreshed(
+        _ trust: DirectoryTrust, for epoch: UInt64? = nil, at now: Timestamp
+    ) async throws(MixnetFailure) -> DirectoryTrust {
         var trust = trust
         var refusal = MixnetFailure("no_directory", "no authority answered")
-        let wanted = trust.schedule.epoch(at: now)
+        let current = trust.schedule.epoch(at: now)
+        let wanted = epoch ?? current
         for authority in authorities.shuffled() {
             do throws(MixnetFailure) {
+                // The newest may be of an epoch that has not begun: then what holds until it does is wanted as well, and
+                // first, since trust never goes back.
+                if (trust.accepted?.consensus.epoch ?? 0) < current,
+                    let signed = try? await Self.fetch(authority, "?epoch=\(current)")
+                {
+                    _ = try trust.accept(signed, at: now)
+                }
                 _ = try trust.accept(try await Self.fetch(authority), at: now)
                 if let epoch = trust.accepted?.consensus.epoch, epoch >= wanted { return trust }
             } catch {
@@ -27,8 +38,10 @@ package struct DirectoryClient: Sendable {
         return trust
     }
 
-    private static func fetch(_ authority: any Carrier) async throws(MixnetFailure) -> SignedConsensus {
-        let request = CarrierRequest(method: "GET", target: "\(DirectoryService.root)/consensus")
+    private static func fetch(
+        _ authority: any Carrier, _ query: String = ""
+    ) async throws(MixnetFailure) -> SignedConsensus {
+        let request = CarrierRequest(method: "GET", target: "\(DirectoryService.root)/consensus\(query)")
         let answer: CarrierResponse
         do {
             answer = try await authority.send(request, deadline: deadline)

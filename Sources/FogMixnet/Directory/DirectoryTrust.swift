@@ -7,21 +7,35 @@ package struct DirectoryTrust: Sendable {
     package let schedule: EpochSchedule
     package let authorities: [PublicKey]
     package private(set) var accepted: SignedConsensus?
+    /// What was accepted of late, by epoch: packets of the epoch before are still on their way, and delays are proved
+    /// two epochs later.
+    package private(set) var recent: [UInt64: SignedConsensus] = [:]
+
+    /// Consensus documents that are kept.
+    package static let recentLimit = 5
 
     /// - Parameters:
     ///   - parameters: name, kind and length of an epoch; the consensus says the rest.
     ///   - accepted: what was accepted before, read from disk: it is checked again.
+    ///   - before: what was accepted before that one; checked again as well.
     /// - Throws: what ``accept(_:at:)`` throws, but not for age.
     package init(
-        parameters: NetworkParameters, authorities: [PublicKey], accepted: SignedConsensus? = nil
+        parameters: NetworkParameters, authorities: [PublicKey], accepted: SignedConsensus? = nil,
+        before: [SignedConsensus] = []
     ) throws(MixnetFailure) {
         network = parameters.networkID
         schedule = parameters.schedule
         self.authorities = authorities.sorted()
-        if let accepted {
-            try check(accepted)
-            self.accepted = accepted
+        for signed in before + (accepted.map { [$0] } ?? []) {
+            try check(signed)
+            remember(signed)
         }
+    }
+
+    private mutating func remember(_ signed: SignedConsensus) {
+        recent[signed.consensus.epoch] = signed
+        if recent.count > Self.recentLimit { recent.keys.min().map { recent[$0] = nil } }
+        accepted = recent.keys.max().flatMap { recent[$0] }
     }
 
     /// - Returns: whether it is newer than what was there.
@@ -47,15 +61,27 @@ package struct DirectoryTrust: Sendable {
                 return false
             }
         }
-        accepted = signed
+        remember(signed)
         return true
     }
 
-    /// The consensus to go by.
+    /// The consensus of an epoch: its own, or while there is none the one of up to two epochs before.
+    package func consensus(of epoch: UInt64) -> Consensus? {
+        let newest = recent.keys.filter { $0 <= epoch && epoch - $0 < EpochSchedule.validEpochs }.max()
+        return newest.flatMap { recent[$0]?.consensus }
+    }
+
+    /// The consensus to go by: the newest whose epoch has begun. Keys of one that is to come open nothing before.
     /// - Throws: `no_directory` when there is none yet; `consensus_expired` when the last one is too old.
     package func current(at now: Timestamp) throws(MixnetFailure) -> Consensus {
-        guard let consensus = accepted?.consensus else {
-            throw MixnetFailure("no_directory", "no consensus of this network has been seen yet")
+        let epoch = schedule.epoch(at: now)
+        guard let consensus = recent.keys.filter({ $0 <= epoch }).max().flatMap({ recent[$0]?.consensus }) else {
+            throw MixnetFailure(
+                "no_directory",
+                accepted.map {
+                    "the first consensus that was seen is of epoch \($0.consensus.epoch), which begins at "
+                        + schedule.time(of: $0.consensus.epoch).plain
+                } ?? "no consensus of this network has been seen yet")
         }
         let end = schedule.end(ofConsensus: consensus.epoch)
         guard now < end else {

@@ -35,6 +35,18 @@ package struct EpochSchedule: Hashable, Sendable {
         return Timestamp(microseconds: begin + Int64(span) / Self.eighths * eighths)
     }
 
+    /// The epoch that descriptors are handed in for now; nil when the time for it is over.
+    package func describedEpoch(at time: Timestamp) -> UInt64? {
+        let current = epoch(at: time)
+        return time < self.time(of: current, eighths: 1) ? current + 1 : nil
+    }
+
+    /// The newest epoch whose consensus may be there: it is signed and served from 5/8 of the one before on.
+    package func newestEpoch(at time: Timestamp) -> UInt64 {
+        let current = epoch(at: time)
+        return time < self.time(of: current, eighths: 5) ? current : current + 1
+    }
+
     /// From when on a consensus is of no use.
     package func end(ofConsensus epoch: UInt64) -> Timestamp { time(of: epoch &+ Self.validEpochs) }
 }

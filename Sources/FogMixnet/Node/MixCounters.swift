@@ -16,6 +16,8 @@ package enum DropCause: String, Sendable, Hashable, CaseIterable {
     case linkDown = "link_down"
     /// A forward packet whose body was changed on its way, or a reply to no SURB that is open here.
     case unclaimed
+    /// To rehearse bad links, in a test network.
+    case rehearsed
 
     init(_ refusal: PacketRefusal) {
         switch refusal {
@@ -40,6 +42,9 @@ package struct MixCounters: Sendable, Hashable {
     package var dropped: [DropCause: Int] = [:]
 
     package init() {}
+
+    /// Packets that were opened, delayed and let go: what hides a packet among others.
+    package var mixed: Int { forwarded + delivered + loopsReturned }
 
     mutating func drop(_ cause: DropCause) { dropped[cause, default: 0] += 1 }
 

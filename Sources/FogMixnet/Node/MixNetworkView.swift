@@ -39,12 +39,13 @@ package struct MixNetworkView: Sendable {
     package let mixLoopMean: Int64
     /// Frames a second that a client's link may bring: all its streams, and a fifth more.
     package let clientRate: Int64
-    package let randomness: @Sendable (_ epoch: UInt64) -> Digest
+    /// Of an epoch; nil for one that the view says nothing of: its packets are not opened.
+    package let randomness: @Sendable (_ epoch: UInt64) -> Digest?
     package let nodes: [UInt16: Node]
 
     package init(
         network: Digest, isTest: Bool, suite: PacketSuite, layers: Int, epochLength: TimeSpan, meanDelay: Int64,
-        mixLoopMean: Int64, clientRate: Int64, nodes: [Node], randomness: @escaping @Sendable (UInt64) -> Digest
+        mixLoopMean: Int64, clientRate: Int64, nodes: [Node], randomness: @escaping @Sendable (UInt64) -> Digest?
     ) throws(MixnetFailure) {
         guard (1...PacketSuite.slots).contains(layers) else {
             throw MixnetFailure("bad_network", "layers: 1 to \(PacketSuite.slots) are wanted, found \(layers)")

@@ -18,6 +18,21 @@ extension MixNetworkView {
                     host: String(address[..<colon]), port: port,
                     mixKeys: Dictionary(zip(epochs, descriptor.mixKeys)) { first, _ in first }))
         }
+        let (random, first) = (consensus.random, consensus.epoch)
+        try self.init(parameters, nodes: nodes) { epoch in
+            // Without a consensus of its own an epoch goes by the last one, for as long as that is good.
+            epoch >= first && epoch - first < EpochSchedule.validEpochs ? random : nil
+        }
+    }
+
+    /// A network of which nothing but its parameters is known: nothing is sent in it, and nothing opened.
+    package init(_ parameters: NetworkParameters) throws(MixnetFailure) {
+        try self.init(parameters, nodes: []) { _ in nil }
+    }
+
+    private init(
+        _ parameters: NetworkParameters, nodes: [Node], randomness: @escaping @Sendable (UInt64) -> Digest?
+    ) throws(MixnetFailure) {
         // All streams of a client, and a fifth more; nothing of it follows the traffic.
         let second = 1000.0
         let rate =
@@ -28,8 +43,7 @@ extension MixNetworkView {
             layers: parameters.layers, epochLength: parameters.epochLength,
             meanDelay: parameters.meanDelay.milliseconds * 1_000_000,
             mixLoopMean: parameters.mixLoopInterval.milliseconds * 1_000_000,
-            clientRate: Int64((rate * 1.2).rounded(.up)), nodes: nodes
-        ) { _ in consensus.random }
+            clientRate: Int64((rate * 1.2).rounded(.up)), nodes: nodes, randomness: randomness)
     }
 }
 
@@ -38,10 +52,11 @@ extension MixKeyStore {
     /// - Parameters:
     ///   - proof: of the delays that it owed two epochs before; ``MixNode/delayProof(of:)``.
     ///   - bandwidth: packets a second that it claims to take.
+    ///   - traffic: packets a second that it mixed, as ``TrafficMeter`` tells them.
     /// - Throws: `key_burnt` when a key of the next epochs was erased before its time, and what a descriptor is refused for.
     package func descriptor(
         network: Digest, epoch: UInt64, role: MixDescriptor.Role = .mix, family: String = "", address: String,
-        proof: [UInt8]?, bandwidth: UInt32
+        proof: [UInt8]?, bandwidth: UInt32, traffic: UInt32 = 0
     ) throws(MixnetFailure) -> SignedDescriptor {
         let keys = try announced(from: epoch).sorted { $0.key < $1.key }.map(\.value)
         guard keys.count == MixDescriptor.mixKeys else {
@@ -51,7 +66,7 @@ extension MixKeyStore {
         let descriptor = try MixDescriptor(
             network: network, epoch: epoch, identity: identity.publicKey, role: role, family: family,
             addresses: [address], linkKey: link.publicKey, mixKeys: keys, vrfKey: vrf.publicKey.bytes,
-            delayProof: proof ?? [], bandwidth: bandwidth)
+            delayProof: proof ?? [], bandwidth: bandwidth, traffic: traffic)
         return SignedDescriptor(descriptor, signedWith: identity)
     }
 }

@@ -16,6 +16,8 @@ package final class MixNode: Sendable {
         package var queueLimit = 10_000
         /// The link key of the program that forward packets to this node are for; none without one.
         package var serviceKey: [UInt8]?
+        /// The share of packets that are lost on each link away from here, to rehearse bad ones: in a test network only.
+        package var loss = 0.0
 
         package init() {}
     }
@@ -25,6 +27,8 @@ package final class MixNode: Sendable {
     private static let grace = Int64(DelayDraw.longest) * Int64(PacketSuite.slots)
 
     package let port: Int
+    /// Another one takes another node: frames have one size.
+    package let suite: PacketSuite
     private let group: MultiThreadedEventLoopGroup
     private let shards: [MixShard]
     private let listener: any Channel
@@ -32,15 +36,17 @@ package final class MixNode: Sendable {
     private let boot: [UInt8]
     private let state: Mutex<State>
 
-    private struct State {
-        var view: MixNetworkView
-        var live: [UInt64: (keys: EpochKeys, logs: [ReplayLog], proof: [UInt8])] = [:]
-        var epoch: UInt64 = 0
-        var proofs: [UInt64: [UInt8]] = [:]
+    private struct Live {
+        let keys: EpochKeys
+        let logs: [ReplayLog]
+        let random: Digest
     }
 
-    /// Epochs whose proofs are kept.
-    private static let proofLimit = 16
+    private struct State {
+        var views: [UInt64: MixNetworkView]
+        var live: [UInt64: Live] = [:]
+        var epoch: UInt64 = 0
+    }
 
     /// A node that is not in the view yet only listens: nobody names it.
     /// - Throws: what the system says of the address.
@@ -74,7 +80,8 @@ package final class MixNode: Sendable {
         }
         let shards = group.makeIterator().enumerated().map { number, loop in
             MixShard(
-                number: number, loop: loop, shared: shared, view: view, limit: options.queueLimit, deliver: deliver)
+                number: number, loop: loop, shared: shared, view: view, limit: options.queueLimit,
+                loss: view.isTest ? options.loss : 0, deliver: deliver)
         }
         made.withLock { $0 = shards }
         return shards
@@ -112,55 +119,78 @@ package final class MixNode: Sendable {
         self.store = store
         self.boot = boot
         port = listener.localAddress?.port ?? 0
-        state = Mutex(State(view: view))
+        suite = view.suite
+        state = Mutex(State(views: [:]))
     }
 
     // MARK: - Epochs
 
     /// Takes a view of the network, and the keys that are live at a time. To be called at least once an epoch.
-    package func update(_ view: MixNetworkView, at time: Timestamp) async throws {
+    /// - Parameters:
+    ///   - before: of the epoch before, when it was another one and this node was not there to take it.
+    ///   - next: of the epoch that comes: its key is opened a little before it begins, for whose clock is ahead.
+    /// - Throws: `other_suite` for a view of another packet suite than the node was started with.
+    package func update(
+        _ view: MixNetworkView, before: MixNetworkView? = nil, next: MixNetworkView? = nil, at time: Timestamp
+    ) async throws {
+        guard view.suite == suite else {
+            throw MixnetFailure("other_suite", "the network speaks \(view.suite), and this node \(suite)")
+        }
         let epoch = view.epoch(at: time)
-        // A packet of the epoch before may still be on its way.
-        let age = time - view.start(of: epoch)
-        let keepsLast = epoch > 0 && age.milliseconds * 1_000_000 < Self.grace * max(1, view.meanDelay)
-        let wanted = keepsLast ? [epoch - 1, epoch] : [epoch]
-        var live = state.withLock { $0.live }
-        var proofs = state.withLock { $0.proofs }
-        for (number, entry) in live where !wanted.contains(number) {
-            proofs[number] = entry.proof
-            live[number] = nil
+        let known = state.withLock { $0 }
+        var views = [epoch: view]
+        views[epoch + 1] = next
+        if epoch > 0 { views[epoch - 1] = before ?? known.views[epoch - 1] ?? view }
+        let wanted = Self.liveEpochs(view, hasNext: next != nil, at: time)
+        var live = known.live.filter { wanted.contains($0.key) }
+        for number in wanted {
+            guard let random = (views[number] ?? view).randomness(number) else {
+                live[number] = nil
+                continue
+            }
+            if let entry = live[number], entry.random == random { continue }
+            live[number] = try open(number, random, view.network, live[number])
         }
-        if proofs.count > Self.proofLimit { proofs.keys.min().map { proofs[$0] = nil } }
-        for number in wanted where live[number] == nil {
-            let input = DelayDraw.input(
-                network: view.network, node: store.identity.publicKey, epoch: number,
-                randomness: view.randomness(number))
-            let (output, proof) = store.vrf.prove(input)
-            guard
-                let opened = try store.open(
-                    number, draw: DelayDraw(output: output), threads: shards.count, boot: boot)
-            else { continue }
-            live[number] = (opened.keys, opened.logs, proof)
-        }
-        try await hand(live, view, epoch)
-        state.withLock { state in
-            state.live = live
-            state.proofs = proofs
-            state.view = view
-            state.epoch = epoch
-        }
+        try await hand(live, views, epoch)
+        let now = (live, views)
+        state.withLock { $0 = State(views: now.1, live: now.0, epoch: epoch) }
         if let first = wanted.first { try store.erase(before: first) }
     }
 
+    private static func liveEpochs(_ view: MixNetworkView, hasNext: Bool, at time: Timestamp) -> [UInt64] {
+        let epoch = view.epoch(at: time)
+        let grace = Self.grace * max(1, view.meanDelay) / 1_000_000
+        var wanted = [epoch]
+        // A packet of the epoch before may still be on its way.
+        if epoch > 0, (time - view.start(of: epoch)).milliseconds < grace { wanted.insert(epoch - 1, at: 0) }
+        let lead = min(grace, view.epochLength.milliseconds / EpochSchedule.eighths)
+        if hasNext, (view.start(of: epoch + 1) - time).milliseconds <= lead { wanted.append(epoch + 1) }
+        return wanted
+    }
+
+    /// The keys of an epoch; with another random value than before the same keys, and other delays. Nil for a burnt one.
+    private func open(
+        _ number: UInt64, _ random: Digest, _ network: Digest, _ earlier: Live?
+    ) throws(MixnetFailure) -> Live? {
+        let input = DelayDraw.input(
+            network: network, node: store.identity.publicKey, epoch: number, randomness: random)
+        let draw = DelayDraw(output: store.vrf.prove(input).output)
+        if let earlier {
+            let keys = EpochKeys(key: earlier.keys.key, draw: draw, replays: earlier.keys.replays)
+            return Live(keys: keys, logs: earlier.logs, random: random)
+        }
+        return try store.open(number, draw: draw, threads: shards.count, boot: boot).map {
+            Live(keys: $0.keys, logs: $0.logs, random: random)
+        }
+    }
+
     /// Gives each thread the keys, and its own log of each.
-    private func hand(
-        _ live: [UInt64: (keys: EpochKeys, logs: [ReplayLog], proof: [UInt8])], _ view: MixNetworkView, _ epoch: UInt64
-    ) async throws {
+    private func hand(_ live: [UInt64: Live], _ views: [UInt64: MixNetworkView], _ epoch: UInt64) async throws {
         let entries = live.values.map { ($0.keys, $0.logs) }
         for (number, shard) in shards.enumerated() {
             // Each log goes to one thread, which alone writes to it.
             let own = entries.map { (keys: $0, log: $1[number]) }
-            try await shard.loop.submit { shard.update(view, epoch: epoch, live: own) }.get()
+            try await shard.loop.submit { shard.update(views, epoch: epoch, live: own) }.get()
         }
     }
 
@@ -169,7 +199,16 @@ package final class MixNode: Sendable {
 
     /// The proof of the delays that this node owed to an epoch's packets; nil as long as it opens such packets, since who
     /// has the proof knows the delays.
-    package func delayProof(of epoch: UInt64) -> [UInt8]? { state.withLock { $0.proofs[epoch] } }
+    /// - Parameter view: one that knows the epoch's random value; nil = the newest that this node was given.
+    package func delayProof(of epoch: UInt64, in view: MixNetworkView? = nil) -> [UInt8]? {
+        let state = state.withLock { $0 }
+        guard epoch < state.epoch, state.live[epoch] == nil, let view = view ?? state.views[state.epoch],
+            let random = view.randomness(epoch)
+        else { return nil }
+        let input = DelayDraw.input(
+            network: view.network, node: store.identity.publicKey, epoch: epoch, randomness: random)
+        return store.vrf.prove(input).proof
+    }
 
     /// Makes the tags seen so far outlive the machine; to be called once a second.
     package func syncLogs() async throws {

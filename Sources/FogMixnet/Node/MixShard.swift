@@ -24,15 +24,18 @@ final class MixShard: LinkOwner, @unchecked Sendable {
     let shared: MixShared
     let engine: MixEngine
     private var view: MixNetworkView
-    /// Of the epoch before: its packets name nodes by the indices that they had then.
-    private var before: MixNetworkView?
+    /// By the low byte of their epochs: packets name nodes by the indices that they have in theirs.
+    private var views: [UInt8: MixNetworkView] = [:]
+    /// Of the links of all nodes in any of the views.
+    private var nodeKeys: Set<[UInt8]>
     private var prologue: [UInt8]
     private var epoch: UInt64 = 0
 
     private struct Link {
         let handler: LinkHandler
+        let key: [UInt8]
         var bucket: TokenBucket
-        let isNode: Bool
+        var isNode: Bool
     }
     private enum Way {
         case making([PacketBuffer])
@@ -53,17 +56,20 @@ final class MixShard: LinkOwner, @unchecked Sendable {
     private var loops: PoissonStream?
     private var dummies: PoissonStream
     private(set) var isDraining = false
+    private let loss: Double
     /// Where a delivery for another thread's link goes.
     private let deliver: @Sendable (MixShared.Place, _ id: [UInt8], _ payload: [UInt8]) -> Void
 
     init(
         number: Int, loop: any EventLoop, shared: MixShared, view: MixNetworkView, limit: Int,
-        deliver: @escaping @Sendable (MixShared.Place, [UInt8], [UInt8]) -> Void
+        loss: Double, deliver: @escaping @Sendable (MixShared.Place, [UInt8], [UInt8]) -> Void
     ) {
         self.number = number
         self.loop = loop
         self.shared = shared
         self.view = view
+        nodeKeys = Set(view.nodes.values.map(\.linkKey))
+        self.loss = loss
         self.deliver = deliver
         engine = MixEngine(suite: view.suite, meanDelay: view.meanDelay, limit: limit)
         prologue = LinkFrame.prologue(network: view.network, suite: view.suite)
@@ -77,17 +83,39 @@ final class MixShard: LinkOwner, @unchecked Sendable {
 
     // MARK: - Changes from outside, on the loop
 
-    func update(_ view: MixNetworkView, epoch: UInt64, live: [(keys: EpochKeys, log: ReplayLog)]) {
-        if epoch != self.epoch { before = self.epoch > 0 ? self.view : nil }
-        self.view = view
+    /// - Parameter views: by epoch, the current one's among them.
+    func update(_ views: [UInt64: MixNetworkView], epoch: UInt64, live: [(keys: EpochKeys, log: ReplayLog)]) {
+        let loopMean = view.mixLoopMean
+        view = views[epoch] ?? view
+        self.views = Dictionary(views.map { (UInt8(truncatingIfNeeded: $0), $1) }) { first, _ in first }
         self.epoch = epoch
+        shared.enter(epoch)
         engine.meanDelay = view.meanDelay
         engine.use(live.map(\.keys)) { keys in live.first { $0.keys === keys }?.log }
-        let known = Set((Array(view.nodes.values) + Array((before ?? view).nodes.values)).map(\.linkKey))
-        for (key, way) in ways where !known.contains(key) {
+        if number == 0, view.mixLoopMean != loopMean {
+            loops = view.mixLoopMean > 0 ? PoissonStream(mean: view.mixLoopMean, at: Self.now) : nil
+        }
+        nodeKeys = Set(views.values.flatMap { $0.nodes.values.map(\.linkKey) })
+        for (key, way) in ways where !nodeKeys.contains(key) {
             if case .open(let link) = way { link.close() }
         }
+        // A node that made its link before this one had heard of it is charged as a node from now on.
+        for id in links.keys { recharge(id) }
         schedule()
+    }
+
+    private func recharge(_ id: Int) {
+        guard var link = links[id], link.isNode != isNode(link.key) else { return }
+        link.isNode.toggle()
+        link.bucket = bucket(isNode: link.isNode)
+        links[id] = link
+    }
+
+    private func isNode(_ key: [UInt8]) -> Bool { nodeKeys.contains(key) || key == shared.serviceKey }
+
+    private func bucket(isNode: Bool) -> TokenBucket {
+        let rate = isNode ? Self.nodeRate : view.clientRate
+        return TokenBucket(rate: rate, burst: max(rate, 32), at: Self.now)
     }
 
     func syncLogs() { try? engine.syncLogs() }
@@ -116,11 +144,9 @@ final class MixShard: LinkOwner, @unchecked Sendable {
     }
 
     func opened(_ link: LinkHandler, by key: [UInt8]) -> Bool {
-        let now = Self.now
         if let target = targets[link.id] {
             guard target == key else { return false }
-            links[link.id] = Link(
-                handler: link, bucket: TokenBucket(rate: Self.nodeRate, burst: Self.nodeRate, at: now), isNode: true)
+            links[link.id] = Link(handler: link, key: key, bucket: bucket(isNode: true), isNode: true)
             if case .making(let waiting)? = ways[target] {
                 ways[target] = .open(link)
                 for buffer in waiting { send(buffer, over: link) }
@@ -128,10 +154,8 @@ final class MixShard: LinkOwner, @unchecked Sendable {
             }
             return true
         }
-        let isNode = view.nodes.values.contains { $0.linkKey == key } || key == shared.serviceKey
-        let rate = isNode ? Self.nodeRate : view.clientRate
-        links[link.id] = Link(
-            handler: link, bucket: TokenBucket(rate: rate, burst: max(rate, 32), at: now), isNode: isNode)
+        let isNode = isNode(key)
+        links[link.id] = Link(handler: link, key: key, bucket: bucket(isNode: isNode), isNode: isNode)
         if key == shared.serviceKey { shared.serve(at: MixShared.Place(shard: number, link: link.id)) }
         return true
     }
@@ -225,8 +249,8 @@ final class MixShard: LinkOwner, @unchecked Sendable {
     }
 
     private func forward(_ buffer: PacketBuffer, to next: UInt16, at now: Int64) {
-        let isOld = engine.packet(in: buffer)[1] != UInt8(truncatingIfNeeded: epoch)
-        guard let node = (isOld ? before ?? view : view).nodes[next] else { return engine.fail(buffer, .unknownNode) }
+        let own = views[engine.packet(in: buffer)[1]] ?? view
+        guard let node = own.nodes[next] else { return engine.fail(buffer, .unknownNode) }
         switch ways[node.linkKey] {
         case .open(let link): send(buffer, over: link)
         case .making(var waiting):
@@ -241,11 +265,15 @@ final class MixShard: LinkOwner, @unchecked Sendable {
     }
 
     private func send(_ buffer: PacketBuffer, over link: LinkHandler) {
+        guard !isLost() else { return engine.fail(buffer, .rehearsed) }
         let frame = frame(of: buffer)
         frame[0] = LinkFrame.Kind.packet.rawValue
         guard link.send(frame) else { return engine.fail(buffer, .linkFull) }
         engine.pool.give(back: buffer)
     }
+
+    /// Whether the rehearsal of bad links takes what is about to be sent.
+    private func isLost() -> Bool { loss > 0 && Double.random(in: 0..<1) < loss }
 
     private func connect(to node: MixNetworkView.Node) {
         let handler = handler(.initiator)
@@ -281,12 +309,16 @@ final class MixShard: LinkOwner, @unchecked Sendable {
         deliver(place, id, payload)
     }
 
-    private func unclaimed() {
+    private func unclaimed() { drop(.unclaimed) }
+
+    /// A packet whose route ended here, and that nobody gets.
+    private func drop(_ cause: DropCause) {
         engine.count { $0.delivered -= 1 }
-        engine.drop(.unclaimed)
+        engine.drop(cause)
     }
 
     func hand(_ id: [UInt8], _ payload: [UInt8], to link: Int) {
+        guard !isLost() else { return drop(.rehearsed) }
         guard let handler = links[link]?.handler, handler.send(.delivery, id + payload) else { return unclaimed() }
         handler.flush()
     }

@@ -15,10 +15,11 @@ final class MixShared: Sendable {
     }
 
     private struct State {
-        var awaited: [[UInt8]: Place] = [:]
+        var awaited: [[UInt8]: (place: Place, epoch: UInt64)] = [:]
         var counts: [Place: Int] = [:]
         var service: Place?
         var loops: [[UInt8]: Int64] = [:]
+        var epoch: UInt64 = 0
     }
     private let state = Mutex(State())
 
@@ -37,7 +38,7 @@ final class MixShared: Sendable {
     func register(_ ids: [[UInt8]], at place: Place) -> Bool {
         state.withLock { state in
             guard state.counts[place, default: 0] + ids.count <= Self.idsPerLink else { return false }
-            for id in ids where state.awaited.updateValue(place, forKey: id) == nil {
+            for id in ids where state.awaited.updateValue((place, state.epoch), forKey: id) == nil {
                 state.counts[place, default: 0] += 1
             }
             return true
@@ -48,7 +49,7 @@ final class MixShared: Sendable {
     func claim(_ id: [UInt8]) -> Place? {
         state.withLock { state in
             if id.allSatisfy({ $0 == 0 }) { return state.service }
-            guard let place = state.awaited.removeValue(forKey: id) else { return nil }
+            guard let place = state.awaited.removeValue(forKey: id)?.place else { return nil }
             state.counts[place, default: 1] -= 1
             return place
         }
@@ -59,7 +60,22 @@ final class MixShared: Sendable {
     func leave(_ place: Place) {
         state.withLock { state in
             if state.service == place { state.service = nil }
-            if state.counts.removeValue(forKey: place) != nil { state.awaited = state.awaited.filter { $1 != place } }
+            if state.counts.removeValue(forKey: place) != nil {
+                state.awaited = state.awaited.filter { $1.place != place }
+            }
+        }
+    }
+
+    /// An epoch begins: a reply dies with the keys of its epoch, so an id that was told before the last one is awaited in
+    /// vain. Without this, lost replies would use up what a link may have out.
+    func enter(_ epoch: UInt64) {
+        state.withLock { state in
+            guard state.epoch != epoch else { return }
+            state.epoch = epoch
+            for (id, entry) in state.awaited where entry.epoch &+ 1 < epoch {
+                state.awaited[id] = nil
+                state.counts[entry.place, default: 1] -= 1
+            }
         }
     }
 

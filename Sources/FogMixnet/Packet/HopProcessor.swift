@@ -61,7 +61,7 @@ package final class HopProcessor {
         Array(UnsafeBufferPointer(start: work + Self.covered + 2, count: PacketSuite.surbIDBytes))
     }
 
-    func copySURBID(to place: UnsafeMutablePointer<UInt8>) {
+    package func copySURBID(to place: UnsafeMutablePointer<UInt8>) {
         place.update(from: work + Self.covered + 2, count: PacketSuite.surbIDBytes)
     }
 

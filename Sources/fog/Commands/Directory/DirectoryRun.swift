@@ -24,6 +24,8 @@ struct DirectoryRun: SessionCommand {
     @Option(help: "The authority's folder; default in the state folder.")
     var state: String?
 
+    @OptionGroup var lifeline: LifelineOptions
+
     @OptionGroup var log: LogOptions
 
     @OptionGroup var common: LocalOptions
@@ -61,7 +63,9 @@ struct DirectoryRun: SessionCommand {
                     mode == .json
                         ? JSON.object(["state": .string("ready"), "server": .string(url)]).compact : "ready \(url)")
             })
-        try await ServiceRun.group([server, DirectoryHost(service: service)], logger: logger).run()
+        try await ServiceRun.group(
+            [server, DirectoryHost(service: service)] + lifeline.services, logger: logger
+        ).run()
         for way in ways { await way.carrier.shutDown() }
     }
 

@@ -4,6 +4,8 @@ internal import ArgumentParser
 struct MixnetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "mixnet", "The network that private jobs travel through.",
-        examples: ["fog mixnet stats network.json", "fog mixnet check-vectors vectors/*.json"],
-        subcommands: [MixnetStats.self, MixnetCheckVectors.self])
+        examples: [
+            "fog mixnet dev", "fog mixnet stats network.json", "fog mixnet check-vectors vectors/*.json",
+        ],
+        subcommands: [MixnetDev.self, MixnetStats.self, MixnetCheckVectors.self])
 }
