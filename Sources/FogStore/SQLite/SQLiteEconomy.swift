@@ -3,6 +3,7 @@ internal import FogCore
 internal import FogJobs
 internal import FogLedger
 internal import GRDB
+internal import Glibc
 
 /// The economy in a SQLite file, in one snapshot.
 struct SQLiteEconomy: EconomyReader {
@@ -160,6 +161,25 @@ struct SQLiteEconomy: EconomyReader {
         } catch {
             damage = [try Self.words(error)]
         }
-        return try Schema.wrongMarks(in: database) + Schema.differences(in: database) + damage
+        return try Schema.wrongMarks(in: database) + fileComplaints() + Schema.differences(in: database) + damage
+    }
+
+    /// A coordinator at work may be writing just what is being read here; what stays wrong is wrong.
+    private static let fileReads = 3
+    private static let fileReadPauseMicroseconds: UInt32 = 20_000
+
+    private func fileComplaints() throws -> [String] {
+        guard let name = sqlite3_db_filename(database.sqliteConnection, "main") else { return [] }
+        let path = String(cString: name)
+        guard !path.isEmpty else { return [] }
+        var words: [String] = []
+        for read in 1...Self.fileReads {
+            words = try FileHeader(path: path)?.complaints ?? []
+            let lost = try WriteAheadLog.lostCommits(path: path)
+            if lost > 1 { words.append("the write-ahead log has \(lost) commits after a frame that does not hold") }
+            if words.isEmpty { break }
+            if read < Self.fileReads { usleep(Self.fileReadPauseMicroseconds) }
+        }
+        return words
     }
 }
