@@ -276,8 +276,10 @@ package struct FogClient: Sendable {
     }
 
     /// The audit report as JSON (checks, verdicts, first bad sequence).
-    package func audit() async throws -> JSON {
-        try JSON(parsing: try await raw("GET", "/v1/ledger/audit", patience: .minutes(10)).body)
+    /// - Parameter since: judge only what was added since the log had so many records.
+    package func audit(since: UInt64? = nil) async throws -> JSON {
+        let query = since.map { "?since=\($0)" } ?? ""
+        return try JSON(parsing: try await raw("GET", "/v1/ledger/audit\(query)", patience: .minutes(10)).body)
     }
 
     // MARK: Operating

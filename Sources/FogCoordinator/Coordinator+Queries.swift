@@ -178,14 +178,25 @@ extension Coordinator {
     /// Replays the whole log and compares it with every projection.
     ///
     /// One runs at a time: whoever asks meanwhile gets the same answer.
-    package func audit() async throws -> AuditReport {
+    /// - Parameter since: judge only what was added since the log had so many records.
+    package func audit(since: UInt64? = nil) async throws -> AuditReport {
         // What was answered before is part of what is checked.
         try await durable(ticket())
+        if let since { return try await partialAudit(since: since) }
         if let running = runningAudit { return try await running.value }
         let auditor = LedgerAuditor(store: store, coordinator: key)
         let audit = Task { try await auditor.run() }
         runningAudit = audit
         defer { runningAudit = nil }
+        return try await audit.value
+    }
+
+    private func partialAudit(since: UInt64) async throws -> AuditReport {
+        while let running = runningPartialAudit { _ = try? await running.value }
+        let auditor = LedgerAuditor(store: store, coordinator: key, since: since)
+        let audit = Task { try await auditor.run() }
+        runningPartialAudit = audit
+        defer { runningPartialAudit = nil }
         return try await audit.value
     }
 

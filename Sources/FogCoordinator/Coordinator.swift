@@ -35,6 +35,8 @@ package actor Coordinator: Service {
     var orderWaiters: [NodeID: (number: UInt64, continuation: CheckedContinuation<Void, Never>)] = [:]
     var orderWaiterCount: UInt64 = 0
     var runningAudit: Task<AuditReport, any Error>?
+    /// Of what was added lately.
+    var runningPartialAudit: Task<AuditReport, any Error>?
     var quotaKeeping = QuotaKeeping()
     let space: SpaceProbe
     /// Jobs whose secrets lie on the disk, and those of them that are being taken in.

@@ -8,50 +8,83 @@ package struct LedgerAuditor: Sendable {
     private let store: any Store
     private let coordinator: PublicKey?
     private let outside: [OutsideCheckpoint]
+    private let since: UInt64?
     /// Records between two words about how far it is.
-    private static let stride: UInt64 = 2000
+    static let stride: UInt64 = 2000
 
     /// - Parameter coordinator: the key that must have signed the grants and that the receipts must name; nil when the
     ///   ledger itself has to say which it is.
     /// - Parameter outside: checkpoints that others kept.
-    package init(store: any Store, coordinator: PublicKey? = nil, outside: [OutsideCheckpoint] = []) {
+    /// - Parameter since: judge only what was added since the log had so many records; those were judged before.
+    package init(
+        store: any Store, coordinator: PublicKey? = nil, outside: [OutsideCheckpoint] = [], since: UInt64? = nil
+    ) {
         self.outside = outside
+        self.since = since
         self.store = store
         self.coordinator = coordinator
     }
 
     /// Everything is read as it was at one moment, so that what is committed meanwhile is neither missed nor surplus.
     ///
-    /// - Parameter progress: called with the number of records checked so far.
-    package func run(progress: @escaping @Sendable (UInt64) -> Void = { _ in }) async throws -> AuditReport {
+    /// - Parameter progress: called with the number of records checked so far, and of all.
+    package func run(progress: @escaping @Sendable (UInt64, UInt64) -> Void = { _, _ in }) async throws -> AuditReport {
         let (coordinator, outside) = (coordinator, outside)
-        return try await store.readEconomy { economy in
-            var complaints: [String] = []
-            let work = try Self.tolerant(&complaints, []) { try Self.workUnderWay(economy) }
-            var audit = Audit(
-                coordinator: coordinator,
-                sources: Audit.Sources(
-                    document: { try economy.document($0) }, receipt: Self.claim, isOver: { !work.contains($0) }))
-            for checkpoint in outside { audit.require(checkpoint) }
-            // The roots that the stored checkpoints speak of are taken down while the log passes.
-            try economy.rows(of: .checkpoints) { row in
-                if case .checkpoint(let stored) = row { audit.expect(rootOfSize: stored.size) }
+        if let since {
+            return try await store.readEconomy { economy in
+                var complaints: [String] = []
+                let work = try Self.tolerant(&complaints, []) { try Self.workUnderWay(economy) }
+                return try Self.judge(
+                    economy, since: since, coordinator: coordinator, outside: outside, work: work, complaints,
+                    progress: progress)
             }
-            for complaint in try complaints + economy.complaints() { audit.take(complaint: complaint) }
-            for table in EconomyTable.allCases {
-                try economy.rows(of: table) { row in
-                    try audit.take(row)
-                    if case .record(let sequence, _, _) = row, (sequence &+ 1) % Self.stride == 0 {
-                        progress(sequence &+ 1)
-                    }
+        }
+        // Damage is looked for on the other core: it may be of another moment, for a sound file stays sound.
+        async let damage = store.readEconomy { try $0.complaints() }
+        let report = try await store.readEconomy { economy in
+            try Self.replay(economy, coordinator, outside, progress)
+        }
+        return report.adding(complaints: try await damage)
+    }
+
+    /// Everything but what the store itself finds.
+    private static func replay(
+        _ economy: any EconomyReader, _ coordinator: PublicKey?, _ outside: [OutsideCheckpoint],
+        _ progress: (UInt64, UInt64) -> Void
+    ) throws -> AuditReport {
+        let count = try count(economy)
+        var complaints: [String] = []
+        let work = try tolerant(&complaints, []) { try workUnderWay(economy) }
+        var audit = Audit(coordinator: coordinator, sources: sources(economy, work))
+        for checkpoint in outside { audit.require(checkpoint) }
+        // The roots that the stored checkpoints speak of are taken down while the log passes.
+        try economy.rows(of: .checkpoints) { row in
+            if case .checkpoint(let stored) = row { audit.expect(rootOfSize: stored.size) }
+        }
+        for table in EconomyTable.allCases {
+            try economy.rows(of: table) { row in
+                try audit.take(row)
+                if case .record(let sequence, _, _) = row, (sequence &+ 1) % stride == 0 {
+                    progress(sequence &+ 1, count)
                 }
             }
-            var receipts: [(AttemptID, Digest)] = []
-            try Self.tolerant(&complaints, ()) { try economy.receipts { receipts.append(($0, $1)) } }
-            for (attempt, digest) in receipts { try audit.require(document: digest, of: attempt) }
-            if let last = complaints.last { audit.take(complaint: last) }
-            return audit.report()
         }
+        var receipts: [(AttemptID, Digest)] = []
+        try tolerant(&complaints, ()) { try economy.receipts { receipts.append(($0, $1)) } }
+        for (attempt, digest) in receipts { try audit.require(document: digest, of: attempt) }
+        for complaint in complaints { audit.take(complaint: complaint) }
+        return audit.report()
+    }
+
+    /// How many records the log has.
+    static func count(_ economy: any EconomyReader) throws -> UInt64 {
+        var count: UInt64 = 0
+        try economy.rows(under: .newestRecord) { if case .record(let sequence, _, _) = $0 { count = sequence &+ 1 } }
+        return count
+    }
+
+    static func sources(_ economy: any EconomyReader, _ work: Set<SubjectID>) -> Audit.Sources {
+        Audit.Sources(document: { try economy.document($0) }, receipt: Self.claim, isOver: { !work.contains($0) })
     }
 
     /// Tables beside the ledger that do not read are a finding, not the end of the audit.

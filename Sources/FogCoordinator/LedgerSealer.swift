@@ -39,18 +39,10 @@ package struct LedgerSealer: Sendable {
         return sealer
     }
 
-    /// The tree as its stored hashes give it: the perfect subtrees from the left, out of one tile of each level.
     private static func edge(of store: any Store, size: UInt64) async throws -> CompactRange {
-        var range = CompactRange()
-        for level in stride(from: 7, through: 0, by: -1) {
-            let shift = UInt64(level * TileID.height)
-            guard size >> shift > 0 else { continue }
-            let tile = TileID(level: level, number: size >> (shift + UInt64(TileID.height)))
-            for hash in try await store.hashes(of: tile).prefix(tile.width(inTreeOf: size)) {
-                _ = range.append(hash, height: level * TileID.height)
-            }
-        }
-        return range
+        var tiles: [TileID: [Digest]] = [:]
+        for tile in CompactRange.edge(ofSize: size) { tiles[tile] = try await store.hashes(of: tile) }
+        return CompactRange(size: size, tiles: tiles)
     }
 
     private mutating func raise(_ store: any Store, to count: UInt64) async throws {

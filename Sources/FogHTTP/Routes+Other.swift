@@ -91,8 +91,8 @@ extension Routes {
         ),
         (
             "GET /v1/ledger/audit",
-            { routes, asked, _ in
-                let report = try await routes.coordinator.audit()
+            { routes, asked, parameters in
+                let report = try await routes.coordinator.audit(since: try parameters.sequence("since"))
                 return CarrierResponse(
                     status: 200, headers: ["content-type": "application/json"], body: Array(report.json.compact.utf8))
             }

@@ -120,8 +120,39 @@ package protocol EconomyReader {
     func openAttempts() throws -> [AttemptID]
     /// The digests of the receipts that attempts name.
     func receipts(_ body: (AttemptID, Digest) throws -> Void) throws
-    /// What the store itself finds wrong: damage, a table, index or trigger that is missing or is not its own.
-    func complaints() throws -> [String]
+    /// What the store itself finds wrong: a table, index or trigger that is missing or is not its own, and damage.
+    ///
+    /// - Parameter everyPage: read the whole file for damage, which takes as long as the file is large.
+    func complaints(everyPage: Bool) throws -> [String]
+    /// The few rows that a key stands for, so that what was added lately is found without what lies before it.
+    func rows(under key: EconomyKey, _ body: (EconomyRow) throws -> Void) throws
+    /// The hashes that a tile of the log's tree has by now.
+    func hashes(of tile: TileID) throws -> [Digest]
+}
+
+extension EconomyReader {
+    package func complaints() throws -> [String] { try complaints(everyPage: true) }
+}
+
+/// Rows of the economy that are found by a key.
+package enum EconomyKey: Hashable, Sendable {
+    /// The log from a record on, or one record of it.
+    case records(from: UInt64)
+    case record(UInt64)
+    case newestRecord
+    case account(AccountID)
+    case transfer(TransferID)
+    case paid(SubjectID)
+    /// The first record that names an account.
+    case firstRecord(of: AccountID)
+    /// The last one below a sequence.
+    case lastRecord(of: AccountID, below: UInt64)
+    /// Those from a sequence on, in order.
+    case accountRecords(AccountID, from: UInt64)
+    /// From a number on, in order.
+    case tiles(level: Int, from: UInt64)
+    /// Of a size and above, in order, and the one before them.
+    case checkpoints(from: UInt64)
 }
 
 /// What retention would let go of.

@@ -61,4 +61,61 @@ struct ExportTests {
             #expect(text.contains(wanted), "\(name)")
         }
     }
+
+    // MARK: - Audit
+
+    private func audit(_ text: String, _ outside: [OutsideCheckpoint] = []) throws -> AuditReport {
+        var audit = ExportAudit(origin: LedgerFixture.origin, outside: outside)
+        for line in text.split(separator: "\n") { try audit.take(line: line.utf8) }
+        return audit.report()
+    }
+
+    @Test("an export of honest books is clean, and says what it cannot tell")
+    func honestExport() throws {
+        let log = try HonestLog(seed: 31)
+        let report = try audit(export(.jsonl, log))
+        #expect(report.failed == [])
+        #expect(report.verdict == .clean)
+        #expect(report.records == UInt64(log.rows.count))
+        #expect(report[.export]?.verdict == .ok)
+        #expect(report[.evidence]?.verdict == .absent)
+        #expect(report[.projectedAccounts]?.verdict == .absent)
+        #expect(report.json["checks"]?.array?.contains { $0["verdict"]?.string == "absent" } == true)
+    }
+
+    @Test("a changed word, a missing line, two lines that changed places, a record made new")
+    func doctoredExport() throws {
+        let log = try HonestLog(seed: 31)
+        let lines = try export(.jsonl, log).split(separator: "\n").map(String.init)
+        let place = try #require(lines.indices.dropFirst(40).first { lines[$0].contains("\"micro_credits\":\"777\"") })
+        var changed = lines
+        changed[place] = changed[place].replacing("\"777\"", with: "\"778\"")
+        let first = try audit(changed.joined(separator: "\n"))
+        #expect(first.failed.map(\.check) == [.export])
+        #expect(first.firstBadSequence == UInt64(place))
+        var missing = lines
+        missing.remove(at: place)
+        #expect(try audit(missing.joined(separator: "\n"))[.chain]?.sequence == UInt64(place))
+        var swapped = lines
+        swapped.swapAt(place, place + 1)
+        #expect(try audit(swapped.joined(separator: "\n")).firstBadSequence == UInt64(place))
+        let record = log.records[place]
+        let later = record.with(time: Timestamp(microseconds: record.time.microseconds + 1)).sealed
+        var forged = LedgerExport(.jsonl)
+        var remade = lines
+        remade[place] = String(try forged.text(of: later.bytes).dropLast())
+        let report = try audit(remade.joined(separator: "\n"))
+        #expect(report[.chain]?.sequence == UInt64(place + 1))
+        #expect(report[.export]?.verdict == .ok)
+    }
+
+    @Test(
+        "what is no export is refused, with its line",
+        arguments: ["{}", "no json", "{\"bytes\":\"!\",\"hash\":\"00\"}"])
+    func noExport(_ line: String) throws {
+        let lines = try export(.jsonl, HonestLog(seed: 31)).split(separator: "\n")
+        let good = try #require(lines.first)
+        let failure = #expect(throws: LedgerFailure.self) { try audit(good + "\n" + line) }
+        #expect(failure?.message.hasPrefix("line 2 ") == true)
+    }
 }

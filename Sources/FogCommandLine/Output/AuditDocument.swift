@@ -19,9 +19,10 @@ package struct AuditDocument: Sendable {
 
     package var sentence: String {
         let records = report["records"]?.integer.map { Human.count(Int(clamping: $0), "record") } ?? "no records"
+        let since = report["since"]?.integer.map { ", judged from \($0) on" } ?? ""
         let place = report["first_bad_sequence"]?.integer.map { ", first bad record \($0)" } ?? ""
         let head = report["head"]?.string.map { ", head \(DisplayText.clean($0.prefix(16)))…" } ?? ""
-        return "\(DisplayText.clean(verdict)): \(records)\(place)\(head)"
+        return "\(DisplayText.clean(verdict)): \(records)\(since)\(place)\(head)"
     }
 
     package var table: Table {
@@ -34,6 +35,7 @@ package struct AuditDocument: Sendable {
             let tone: Tone =
                 switch verdict {
                 case "ok": .good
+                case "absent": .faint
                 case "failed": .bad
                 default: .warning
                 }

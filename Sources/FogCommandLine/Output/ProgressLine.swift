@@ -13,7 +13,7 @@ package struct ProgressLine: Sendable {
     private static let maxSamples = 256
     private static let barColumns = 24
 
-    private let total: Int64
+    package var total: Int64
     private let unit: Unit
     private var samples: [(at: TimeSpan, done: Int64)] = []
     private var done: Int64 = 0

@@ -28,6 +28,8 @@ extension QueryParameter {
     static let afterTask = QueryParameter("after", .integer(number), "the last task of the page before")
     static let afterSequence = QueryParameter("after", .integer(sequence), "the cursor of the page before; 0 at first")
     static let beforeSequence = QueryParameter("before", .integer(sequence), "`next` of the page before")
+    static let sinceSequence = QueryParameter(
+        "since", .integer(sequence), "judge only what was added since the log had so many records; all unless told")
     static let month = QueryParameter(
         "month", .text(pattern: "^[0-9]{4}-[0-9]{2}$", wanted: "a month, as 2026-11"),
         "which month, in UTC; this one unless told")

@@ -15,6 +15,8 @@ package struct LedgerRoles: OptionSet, Hashable, Sendable, CustomStringConvertib
     package static let guardian = LedgerRoles(rawValue: 1 << 6)
     package static let admin = LedgerRoles(rawValue: 1 << 7)
 
+    package static let all = LedgerRoles(rawValue: 0xff)
+
     private static let names: [(LedgerRoles, String)] = [
         (.client, "client"), (.worker, "worker"), (.mixnode, "mixnode"), (.coordinator, "coordinator"),
         (.witness, "witness"), (.auditor, "auditor"), (.guardian, "guardian"), (.admin, "admin"),

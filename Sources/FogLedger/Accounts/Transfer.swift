@@ -83,6 +83,12 @@ package struct Pending: Hashable, Sendable {
         self.sequence = sequence
     }
 
+    /// Nil when the record reserves nothing.
+    package init?(_ record: LedgerRecord) {
+        guard let transfer = record.transfer, transfer.kind == .pending else { return nil }
+        self.init(transfer, subject: record.subject, sequence: record.sequence)
+    }
+
     init(_ transfer: Transfer, subject: SubjectID, sequence: UInt64) {
         self.init(
             id: transfer.id, debit: transfer.debit, credit: transfer.credit, amount: transfer.amount,

@@ -26,8 +26,12 @@ extension Audit {
 
     /// Says that a root will be compared; before the log.
     package mutating func expect(rootOfSize size: UInt64) {
-        if size == 0 { tree.roots[0] = MerkleTree.emptyRoot } else { tree.roots.updateValue(.none, forKey: size) }
+        // What an incremental audit begins with is known; of a new log, the root of nothing.
+        tree.roots.updateValue(size == tree.range.size ? tree.range.root : .none, forKey: size)
     }
+
+    /// The stored checkpoint before those that are judged.
+    package mutating func goOn(from stored: StoredCheckpoint) { tree.last = stored }
 
     mutating func compare(_ filled: TileRoot) {
         let last = lastRecord(below: filled.tile)

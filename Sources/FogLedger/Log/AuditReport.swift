@@ -70,6 +70,18 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     case outside = "outside_checkpoints"
     /// Tables, indexes and triggers are this version's, and the file is whole.
     case tables = "tables_whole"
+    /// Each line of an export is what its record gives.
+    case export = "export_lines"
+
+    /// Told by documents, tables, checkpoints or the store: not by records alone.
+    var needsMoreThanRecords: Bool {
+        switch self {
+        case .evidence, .documents, .escrows, .jurisdiction, .projectedAccounts, .projectedPendings, .projectedKeys,
+            .projectedTransfers, .projectedAccountRecords, .projectedPaid, .tree, .checkpoints, .tables:
+            true
+        default: false
+        }
+    }
 
     /// Judged when the whole log was read: its sequence number says which record a row came from, not which is bad.
     var isOfTheEnd: Bool {
@@ -97,6 +109,8 @@ package struct AuditFinding: Hashable, Sendable {
         case failed
         /// Records of newer software stand before; this version cannot tell.
         case unjudged
+        /// What it is about is not in what was given to judge.
+        case absent
     }
 
     package let check: AuditCheck
@@ -107,6 +121,8 @@ package struct AuditFinding: Hashable, Sendable {
     package internal(set) var found: String
     /// How often it failed; the first is told.
     package internal(set) var failures: Int
+
+    var hasNoWords: Bool { verdict == .ok || verdict == .absent }
 }
 
 /// What an audit found.
@@ -120,13 +136,15 @@ package struct AuditReport: Hashable, Sendable {
 
     package let findings: [AuditFinding]
     package let head: LedgerHead
+    /// Records below were judged before.
+    package var since: UInt64 = 0
 
     package var records: UInt64 { head.count }
     package var ok: Bool { verdict == .clean }
 
     package var verdict: Verdict {
         if findings.contains(where: { $0.verdict == .failed }) { return .tampered }
-        return findings.allSatisfy { $0.verdict == .ok } ? .clean : .newerSoftware
+        return findings.allSatisfy { $0.verdict == .ok || $0.verdict == .absent } ? .clean : .newerSoftware
     }
 
     package subscript(_ check: AuditCheck) -> AuditFinding? { findings.first { $0.check == check } }
@@ -140,11 +158,27 @@ package struct AuditReport: Hashable, Sendable {
         failed.filter { !$0.check.isOfTheEnd }.compactMap(\.sequence).min() ?? failed.compactMap(\.sequence).min()
     }
 
+    /// The same, with what the store itself found wrong with its tables.
+    package func adding(complaints: [String]) -> AuditReport {
+        guard let first = complaints.first else { return self }
+        var findings = findings
+        for index in findings.indices where findings[index].check == .tables {
+            findings[index].failures += complaints.count
+            guard findings[index].verdict != .failed else { continue }
+            findings[index].verdict = .failed
+            (findings[index].expected, findings[index].found) = (Self.wholeTables, first)
+        }
+        return AuditReport(findings: findings, head: head, since: since)
+    }
+
+    static let wholeTables = "the tables of this version, whole"
+
     package var json: JSON {
         .object([
             "verdict": .string(verdict.rawValue),
             "ok": .bool(ok),
             "records": .integer(Int64(clamping: records)),
+            "since": since > 0 ? .integer(Int64(clamping: since)) : nil,
             "head": .string(head.hash.description),
             "time": .string(head.time.description),
             "first_bad_sequence": firstBadSequence.map { .integer(Int64(clamping: $0)) } ?? .null,
@@ -155,9 +189,9 @@ package struct AuditReport: Hashable, Sendable {
                         "name": .string(finding.check.rawValue),
                         "verdict": .string(finding.verdict.rawValue),
                         "first_bad_sequence": finding.sequence.map { .integer(Int64(clamping: $0)) } ?? .null,
-                        "expected": finding.verdict == .ok ? nil : .string(finding.expected),
-                        "found": finding.verdict == .ok ? nil : .string(finding.found),
-                        "failures": finding.verdict == .ok ? nil : .integer(Int64(finding.failures)),
+                        "expected": finding.hasNoWords ? nil : .string(finding.expected),
+                        "found": finding.hasNoWords ? nil : .string(finding.found),
+                        "failures": finding.hasNoWords ? nil : .integer(Int64(finding.failures)),
                     ])
                 }),
         ])

@@ -123,6 +123,7 @@ package struct LedgerExport: Sendable {
             .init("subject", .string(record.subject.description)),
             .init("evidence", .string(record.evidence.description)),
         ]
+        members.append(.init("bytes", .string(Base64.encode(record.encoded))))
         if let key = record.authorisation.key { members.append(.init("key", .string(key.description))) }
         func add(_ name: String, _ value: some CustomStringConvertible) {
             members.append(.init(name, .string(value.description)))

@@ -80,6 +80,25 @@ package struct CompactRange: Hashable, Sendable {
 
     package init() {}
 
+    /// The tiles that a tree's right edge is made from, the highest first.
+    package static func edge(ofSize size: UInt64) -> [TileID] {
+        (0...TileID.maxLevel).reversed().compactMap { level in
+            let shift = UInt64(level * TileID.height)
+            return size >> shift > 0 ? TileID(level: level, number: size >> (shift + UInt64(TileID.height))) : nil
+        }
+    }
+
+    /// A tree as its stored hashes give it: the perfect subtrees from the left, out of one tile of each level.
+    /// - Parameter tiles: the hashes of ``edge(ofSize:)``; what is missing makes the tree shorter.
+    package init(size: UInt64, tiles: [TileID: [Digest]]) {
+        for tile in Self.edge(ofSize: size) {
+            for hash in (tiles[tile] ?? []).prefix(tile.width(inTreeOf: size)) {
+                guard self.size & ((1 << UInt64(tile.level * TileID.height)) - 1) == 0 else { return }
+                _ = append(hash, height: tile.level * TileID.height)
+            }
+        }
+    }
+
     /// Adds a leaf.
     /// - Returns: the tiles that it filled, lowest first.
     package mutating func append(_ leaf: Digest) -> [TileRoot] { append(leaf, height: 0) }

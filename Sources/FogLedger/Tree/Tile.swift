@@ -7,7 +7,7 @@ package struct TileID: Hashable, Sendable {
     /// Hashes in a full tile.
     package static let width = 256
     /// The highest level that a tree of 2^63 leaves has.
-    static let maxLevel = 7
+    package static let maxLevel = 7
 
     /// 0 for the tiles of leaf hashes.
     package let level: Int

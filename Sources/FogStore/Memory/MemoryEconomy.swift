@@ -52,5 +52,56 @@ struct MemoryEconomy: EconomyReader {
         }
     }
 
-    func complaints() -> [String] { [] }
+    func complaints(everyPage: Bool) -> [String] { [] }
+
+    func rows(under key: EconomyKey, _ body: (EconomyRow) throws -> Void) throws {
+        func records(of account: AccountID) -> [LedgerRow] {
+            state.records.filter { $0.record.accounts.contains(account) }
+        }
+        func point(_ account: AccountID, to row: LedgerRow?) throws {
+            if let row { try body(.accountRecord(account, sequence: row.record.sequence)) }
+        }
+        switch key {
+        case .records(let from):
+            for row in state.records where row.record.sequence >= from { try tell(row, body) }
+        case .record(let sequence):
+            for row in state.records where row.record.sequence == sequence { try tell(row, body) }
+        case .newestRecord: if let row = state.records.last { try tell(row, body) }
+        case .account(let id): if let account = state.accounts[id] { try body(.account(account)) }
+        case .transfer(let id):
+            if let row = state.transfers[id] {
+                try body(.transfer(id, sequence: row.record.sequence, resolution: row.resolution))
+            }
+        case .paid(let subject):
+            if let sequence = state.paid[subject] { try body(.paid(subject, sequence: sequence)) }
+        case .firstRecord(let account): try point(account, to: records(of: account).first)
+        case .lastRecord(let account, let end):
+            try point(account, to: records(of: account).last { $0.record.sequence < end })
+        case .accountRecords(let account, let start):
+            for row in records(of: account) where row.record.sequence >= start { try point(account, to: row) }
+        case .tiles(let level, let start):
+            try rows(of: .tiles) { row in
+                guard case .tile(let root) = row, root.tile.level == level, root.tile.number >= start else { return }
+                try body(row)
+            }
+        case .checkpoints(let size):
+            let first = state.checkpoints.firstIndex { $0.size >= size } ?? state.checkpoints.endIndex
+            for checkpoint in state.checkpoints[max(0, first - 1)...] { try body(.checkpoint(checkpoint)) }
+        }
+    }
+
+    private func tell(_ row: LedgerRow, _ body: (EconomyRow) throws -> Void) throws {
+        try body(.record(sequence: row.record.sequence, bytes: row.bytes, hash: row.hash.bytes))
+    }
+
+    func hashes(of tile: TileID) -> [Digest] {
+        let (first, over) = tile.number.multipliedReportingOverflow(by: UInt64(TileID.width))
+        guard !over else { return [] }
+        if tile.level == 0 {
+            return state.records.dropFirst(Int(clamping: first)).prefix(TileID.width).map(\.hash)
+        }
+        return (0..<UInt64(TileID.width)).lazy
+            .map { state.tiles[TileID(level: tile.level - 1, number: first &+ $0)] }
+            .prefix { $0 != nil }.compactMap { $0 }
+    }
 }

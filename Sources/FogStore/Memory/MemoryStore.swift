@@ -182,16 +182,7 @@ package final class MemoryStore: Store {
     }
 
     package func hashes(of tile: TileID) async throws(StoreFailure) -> [Digest] {
-        look { state in
-            let (first, over) = tile.number.multipliedReportingOverflow(by: UInt64(TileID.width))
-            guard !over else { return [] }
-            if tile.level == 0 {
-                return state.records.dropFirst(Int(clamping: first)).prefix(TileID.width).map(\.hash)
-            }
-            return (0..<UInt64(TileID.width)).lazy
-                .map { state.tiles[TileID(level: tile.level - 1, number: first &+ $0)] }
-                .prefix { $0 != nil }.compactMap { $0 }
-        }
+        look { MemoryEconomy(state: $0).hashes(of: tile) }
     }
 
     package func checkpoint() async throws(StoreFailure) -> StoredCheckpoint? { look { $0.checkpoints.last } }

@@ -3,19 +3,28 @@ internal import FogCore
 internal import FogJobs
 internal import FogLedger
 internal import GRDB
+internal import Glibc
 
 /// The economy in a SQLite file, in one snapshot.
 struct SQLiteEconomy: EconomyReader {
     let database: Database
 
     func rows(of table: EconomyTable, _ body: (EconomyRow) throws -> Void) throws {
-        let query: Prepared
+        try walk(table, Self.order(of: table), body)
+    }
+
+    /// - Parameter rest: what follows the table's name in the query.
+    private func walk(
+        _ table: EconomyTable, _ rest: String, _ body: (EconomyRow) throws -> Void,
+        binding bind: (inout Prepared) -> Void = { _ in }
+    ) throws {
+        var query: Prepared
         do {
-            query = try Prepared(
-                database, "SELECT \(Self.columns(of: table)) FROM \(table.rawValue) \(Self.order(of: table))")
+            query = try Prepared(database, "SELECT \(Self.columns(of: table)) FROM \(table.rawValue) \(rest)")
         } catch {
             return try body(.unreadable(table, try Self.words(error)))
         }
+        bind(&query)
         // What `body` throws ends the walk and is not the table's fault.
         var refusal: (any Error)?
         do {
@@ -99,6 +108,55 @@ struct SQLiteEconomy: EconomyReader {
         }
     }
 
+    func rows(under key: EconomyKey, _ body: (EconomyRow) throws -> Void) throws {
+        switch key {
+        case .records(let start):
+            try walk(.records, "WHERE sequence >= ? ORDER BY sequence", body) { $0.bind(start) }
+        case .record(let sequence): try walk(.records, "WHERE sequence = ?", body) { $0.bind(sequence) }
+        case .newestRecord: try walk(.records, "ORDER BY sequence DESC LIMIT 1", body)
+        case .account(let id): try walk(.accounts, "WHERE id = ?", body) { $0.bind(id) }
+        case .transfer(let id): try walk(.transfers, "WHERE id = ?", body) { $0.bind(id) }
+        case .paid(let subject): try walk(.paid, "WHERE subject = ?", body) { $0.bind(subject) }
+        case .firstRecord(let account):
+            try walk(.accountRecords, "WHERE account = ? ORDER BY sequence LIMIT 1", body) { $0.bind(account) }
+        case .lastRecord(let account, let end):
+            try walk(
+                .accountRecords, "WHERE account = ? AND sequence < ? ORDER BY sequence DESC LIMIT 1", body
+            ) { query in
+                query.bind(account)
+                query.bind(end)
+            }
+        case .accountRecords(let account, let start):
+            try walk(.accountRecords, "WHERE account = ? AND sequence >= ? ORDER BY sequence", body) { query in
+                query.bind(account)
+                query.bind(start)
+            }
+        case .tiles(let level, let start):
+            try walk(.tiles, "WHERE level = ? AND number >= ? ORDER BY number", body) { query in
+                query.bind(level)
+                query.bind(start)
+            }
+        case .checkpoints(let size): try checkpoints(from: size, body)
+        }
+    }
+
+    /// They have no index by size, but rise with their numbers: so they are read from the newest down.
+    private func checkpoints(from size: UInt64, _ body: (EconomyRow) throws -> Void) throws {
+        struct Enough: Error {}
+        var rows: [EconomyRow] = []
+        do {
+            try walk(
+                .checkpoints, "ORDER BY number DESC",
+                { row in
+                    rows.append(row)
+                    if case .checkpoint(let stored) = row, stored.size < size { throw Enough() }
+                })
+        } catch is Enough {}
+        for row in rows.reversed() { try body(row) }
+    }
+
+    func hashes(of tile: TileID) throws -> [Digest] { try SQLiteStore.hashes(of: tile, in: database) }
+
     func document(_ digest: Digest) throws -> EvidenceDocument? {
         do {
             var query = try Prepared(
@@ -152,14 +210,36 @@ struct SQLiteEconomy: EconomyReader {
     /// At most so many of SQLite's own complaints.
     private static let complaintLimit = 10
 
-    func complaints() throws -> [String] {
-        let damage: [String]
+    func complaints(everyPage: Bool) throws -> [String] {
+        try Schema.wrongMarks(in: database) + fileComplaints() + Schema.differences(in: database)
+            + (everyPage ? damages() : [])
+    }
+
+    private func damages() throws -> [String] {
         do {
-            damage = try Prepared(database, "PRAGMA integrity_check(\(Self.complaintLimit))").all { $0.text() }
+            return try Prepared(database, "PRAGMA integrity_check(\(Self.complaintLimit))").all { $0.text() }
                 .filter { $0 != "ok" }
         } catch {
-            damage = [try Self.words(error)]
+            return [try Self.words(error)]
         }
-        return try Schema.wrongMarks(in: database) + Schema.differences(in: database) + damage
+    }
+
+    /// A coordinator at work may be writing just what is being read here; what stays wrong is wrong.
+    private static let fileReads = 3
+    private static let fileReadPauseMicroseconds: UInt32 = 20_000
+
+    private func fileComplaints() throws -> [String] {
+        guard let name = sqlite3_db_filename(database.sqliteConnection, "main") else { return [] }
+        let path = String(cString: name)
+        guard !path.isEmpty else { return [] }
+        var words: [String] = []
+        for read in 1...Self.fileReads {
+            words = try FileHeader(path: path)?.complaints ?? []
+            let lost = try WriteAheadLog.lostCommits(path: path)
+            if lost > 1 { words.append("the write-ahead log has \(lost) commits after a frame that does not hold") }
+            if words.isEmpty { break }
+            if read < Self.fileReads { usleep(Self.fileReadPauseMicroseconds) }
+        }
+        return words
     }
 }

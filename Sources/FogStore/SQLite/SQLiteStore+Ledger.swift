@@ -110,21 +110,23 @@ extension SQLiteStore {
     }
 
     package func hashes(of tile: TileID) async throws(StoreFailure) -> [Digest] {
-        try await read { database in
-            let (first, over) = tile.number.multipliedReportingOverflow(by: UInt64(TileID.width))
-            guard !over, first < Int64.max, tile.level >= 0 else { return [] }
-            var query = try Prepared(
-                database,
-                tile.level == 0
-                    ? "SELECT sequence, hash FROM ledger_records WHERE sequence >= ? ORDER BY sequence LIMIT ?"
-                    : "SELECT number, root FROM ledger_tiles WHERE number >= ? AND level = ?3 ORDER BY number LIMIT ?2")
-            query.bind(first)
-            query.bind(TileID.width)
-            if tile.level > 0 { query.bind(tile.level - 1) }
-            // Only what stands without a gap.
-            let rows = try query.all { (number: try $0.uint64(), hash: try $0.digest()) }
-            return zip(rows, first...).prefix { $0.number == $1 }.map(\.0.hash)
-        }
+        try await read { try Self.hashes(of: tile, in: $0) }
+    }
+
+    static func hashes(of tile: TileID, in database: Database) throws -> [Digest] {
+        let (first, over) = tile.number.multipliedReportingOverflow(by: UInt64(TileID.width))
+        guard !over, first < Int64.max, tile.level >= 0 else { return [] }
+        var query = try Prepared(
+            database,
+            tile.level == 0
+                ? "SELECT sequence, hash FROM ledger_records WHERE sequence >= ? ORDER BY sequence LIMIT ?"
+                : "SELECT number, root FROM ledger_tiles WHERE number >= ? AND level = ?3 ORDER BY number LIMIT ?2")
+        query.bind(first)
+        query.bind(TileID.width)
+        if tile.level > 0 { query.bind(tile.level - 1) }
+        // Only what stands without a gap.
+        let rows = try query.all { (number: try $0.uint64(), hash: try $0.digest()) }
+        return zip(rows, first...).prefix { $0.number == $1 }.map(\.0.hash)
     }
 
     package func checkpoint() async throws(StoreFailure) -> StoredCheckpoint? {

@@ -207,6 +207,7 @@ enum Schema {
     private struct Item: Hashable {
         let kind: String
         let name: String
+        let table: String
         let statement: String
     }
 
@@ -254,10 +255,13 @@ enum Schema {
         return missing.sorted() + surplus.sorted()
     }
 
-    /// SQLite's own tables (of ANALYZE, say) are not the schema's; what it makes for a key has no statement.
+    /// The tables of ANALYZE, which anybody may run, are not the schema's; what SQLite makes for a key has no statement.
     private static func items(in database: Database) throws -> Set<Item> {
-        let sql = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*'"
-        return Set(try Prepared(database, sql).all { Item(kind: $0.text(), name: $0.text(), statement: $0.text()) })
+        let sql = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_stat[14]'"
+        return Set(
+            try Prepared(database, sql).all {
+                Item(kind: $0.text(), name: $0.text(), table: $0.text(), statement: $0.text())
+            })
     }
 
     static func appendOnly(_ table: String) -> String {

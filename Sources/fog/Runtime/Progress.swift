@@ -53,6 +53,12 @@ final class LiveProgress: Sendable {
         }
     }
 
+    /// Of a whole that is only known on the way.
+    func update(done: Int64, of total: Int64) {
+        state.withLock { $0.line.total = total }
+        update(done: done)
+    }
+
     func update(_ job: JobBody) {
         update(done: Int64(job.counts.final), failed: Int64(job.counts[.failed]))
     }

@@ -13,6 +13,7 @@ struct BenchCommand: ParsableCommand {
         subcommands: [
             BenchDrain.self, BenchSubmit.self, BenchArray.self, BenchStore.self, BenchHeartbeat.self, BenchSandbox.self,
             BenchWatch.self, BenchHarvest.self, BenchPlacement.self, BenchMix.self,
+            BenchLedger.self,
         ])
 }
 

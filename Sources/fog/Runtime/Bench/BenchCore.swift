@@ -14,8 +14,11 @@ struct BenchCore {
     private var workers: [NodeID: SigningKey] = [:]
 
     var now: Moment { Moment(clock) }
+    /// The submitter's.
+    var account: AccountID { client.account }
 
-    init() throws {
+    /// - Parameter credits: what the submitter gets.
+    init(credits: Credits = .credits(10_000_000)) throws {
         var rules = CoordinatorConfiguration()
         rules.economy = true
         rules.trustAllNodes = true
@@ -29,7 +32,7 @@ struct BenchCore {
         client = try core.enrol(
             key: SigningKey.generate().publicKey, name: "bench", roles: [.client, .admin], account: nil, at: now)
         let document = try GrantDocument(
-            account: client.account, amount: .credits(10_000_000), time: now.wall, reason: "for the bench",
+            account: client.account, amount: credits, time: now.wall, reason: "for the bench",
             signedBy: key)
         _ = try core.grant(document, by: client, at: now)
     }
