@@ -52,6 +52,8 @@ package struct CoordinatorConfiguration: Sendable, Hashable {
     /// Credits a core-hour and a GiB-hour, for nodes that ask nothing else.
     package var coreHourPrice = Credits.credits(1)
     package var gibHourPrice = Credits(micro: 100_000)
+    /// Whether the price of machines whose owners ask nothing moves with use, by region and class. Default true.
+    package var movingPrices = true
     /// Trust of a node that the operator trusts, until its results earn more.
     package var operatorTrust = 0.95
     /// How likely a trusted node's result in an array is first asked of a stranger's node too, as an audit. Default 0.01.

@@ -1,6 +1,7 @@
 internal import FogCore
 internal import FogJobs
 internal import FogLedger
+internal import FogPlacement
 internal import FogStore
 
 /// Reads everything a coordinator needs to go on.
@@ -16,6 +17,8 @@ struct StoredStateReader {
         state.attempts = try await store.openAttempts()
         state.nodes = try await store.nodes()
         state.reputations = try await store.reputations()
+        state.marketEpochs = try await store.marketEpochs(
+            of: nil, since: .init(microseconds: 0), limit: MarketBook.remembered * MarketBook.maxSegments)
         state.principals = try await store.principals()
         state.invitations = try await store.invitations()
         state.applicants = try await store.applicants()

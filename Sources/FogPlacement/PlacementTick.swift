@@ -173,7 +173,8 @@ struct PlacementTick {
 
     mutating func assign(_ shape: Int, _ tasks: Range<UInt32>, _ node: Int) {
         let record = pool.nodes[node]
-        let price = PriceBound.compute(demand: problem.shapes[shape].demand, ask: record.asks)
+        let bought = problem.shapes[shape]
+        let price = PriceBound.compute(demand: bought.demand, ask: bought.rates(on: record))
         assignments.append(Assignment(shape: shape, tasks: tasks, node: record.id, boundPrice: price))
     }
 

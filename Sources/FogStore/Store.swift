@@ -25,6 +25,10 @@ package protocol Store: Sendable {
     func nodes() async throws(StoreFailure) -> [NodeRow]
     /// What is known of nodes' results.
     func reputations() async throws(StoreFailure) -> [Reputation.Key: Reputation]
+    /// The newest epochs of the market that ended at a time or later, oldest first; nil = of all segments.
+    func marketEpochs(
+        of segment: MarketSegment?, since: Timestamp, limit: Int
+    ) async throws(StoreFailure) -> [MarketEpoch]
     func principals() async throws(StoreFailure) -> [Principal]
     /// Invitations that have uses left, expired ones too.
     func invitations() async throws(StoreFailure) -> [Invitation]
@@ -279,6 +283,10 @@ package struct Change: Sendable {
     package var latePayments: [AttemptID: Credits] = [:]
     package var nodes: [NodeID: NodeRow] = [:]
     package var reputations: [Reputation.Key: Reputation] = [:]
+    /// One of the same segment and end replaces the other.
+    package var marketEpochs: [MarketEpoch] = []
+    /// Epochs that ended before go.
+    package var marketKeptFrom: Timestamp?
     package var events: [EventRecord] = []
     /// One of the same step and time replaces the other.
     package var decisions: [StoredDecision] = []

@@ -227,6 +227,7 @@ struct Bench {
         }
         state.nodes = try await store.nodes()
         state.reputations = try await store.reputations()
+        state.marketEpochs = try await store.marketEpochs(of: nil, since: Timestamp(microseconds: 0), limit: 10_000)
         state.principals = try await store.principals()
         state.ledger = try await store.ledgerState()
         state.eventSequence = try await store.lastEventSequence()

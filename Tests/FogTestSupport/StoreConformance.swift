@@ -75,6 +75,7 @@ package struct StoreConformance: Sendable, CustomTestStringConvertible {
             var granted = make.attempt(task.id)
             granted.coreRate = .credits(2)
             granted.gibRate = Credits(micro: 7)
+            granted.sellerRate = .credits(1)
             let attempt = granted
             try await store.establish([.jobs(job), .make { ($0.tasks, $0.newAttempts) = ([task.id: task], [attempt]) }])
             #expect(try await store.attempt(attempt.id) == attempt)
@@ -126,6 +127,38 @@ package struct StoreConformance: Sendable, CustomTestStringConvertible {
                 #expect(try await store.commit(.make { $0.reputations = written }) == .applied)
                 #expect(try await store.reputations() == written)
             }
+        },
+        StoreConformance("epochs of the market are kept by end and segment, and old ones go") { store async throws in
+            var make = StoreFixture()
+            let segments = [("", CapabilityClass.cpu), ("east", .cpu), ("east", .gpu)].map {
+                MarketSegment(region: $0.0, capability: $0.1)
+            }
+            var wanted: [MarketEpoch] = []
+            for round in 0..<4 {
+                let at = make.tick()
+                for (place, segment) in segments.enumerated() {
+                    wanted.append(
+                        MarketEpoch(
+                            segment: segment, at: at, open: .credits(2), high: .credits(3), low: Credits(micro: 5),
+                            close: Credits(micro: Int64(10 * round + place + 5)), volume: Int64(round),
+                            utilisation: 0.25))
+                }
+            }
+            let written = wanted
+            #expect(try await store.commit(.make { $0.marketEpochs = written }) == .applied)
+            #expect(try await store.marketEpochs(of: nil, since: wanted[0].at, limit: 99) == wanted)
+            #expect(try await store.marketEpochs(of: nil, since: wanted[3].at, limit: 4) == Array(wanted.suffix(4)))
+            let east = try await store.marketEpochs(of: segments[2], since: wanted[0].at, limit: 2)
+            #expect(east == [wanted[8], wanted[11]])
+            wanted[11].volume = 77
+            let changed = wanted[11], from = wanted[6].at
+            #expect(
+                try await store.commit(
+                    .make {
+                        $0.marketEpochs = [changed]
+                        $0.marketKeptFrom = from
+                    }) == .applied)
+            #expect(try await store.marketEpochs(of: nil, since: written[0].at, limit: 99) == Array(wanted[6...]))
         },
         StoreConformance("content is read by who uploaded it or whose job names it") { store async throws in
             var make = StoreFixture()

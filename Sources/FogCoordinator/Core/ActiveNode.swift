@@ -1,5 +1,6 @@
 package import FogCore
 package import FogJobs
+package import FogPlacement
 
 /// A machine in the registry, with what is known of it only while it talks.
 package struct ActiveNode: Sendable {
@@ -79,6 +80,8 @@ package struct PlannedGrant: Sendable, Hashable {
     package var count: Int
     /// One task that was granted before; nil = whichever is next.
     package var again: UInt32?
+    /// What placement counted on, where it is not what the machine asks.
+    package var sale: PurchaseTerms.Sale?
     /// Rounds it has waited for the node's poll.
     package var age = 0
 }

@@ -37,6 +37,11 @@ package struct CoordinatorCore: Sendable {
     /// The epoch whose pools are filled; nil when it is not known yet.
     package var begunEpoch: SubjectID?
     var nextEconomy: TimeSpan = .zero
+    /// Index prices, kept in the store epoch by epoch.
+    package var market = MarketBook()
+    var nextMarketSample: TimeSpan = .zero
+    /// What the last round's market sold, by step.
+    var sales: [ShapeKey: MarketSale] = [:]
     package var recentTransfers = RecentTransfers()
     /// Signs what the log becomes; nil where nobody is to hold it against the coordinator.
     package var sealer: LedgerSealer?

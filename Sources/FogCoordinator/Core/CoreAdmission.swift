@@ -75,6 +75,8 @@ extension CoordinatorCore {
             record: record, spec: spec, files: submission.files, selection: submission.selection)
         job.markNeeded()
         job.blobSizes = submission.blobSizes
+        try reserve(&job, at: now)
+        record = job.record
         if recentKeys.count >= Self.recentKeyLimit { recentKeys = [:] }
         if let slot { recentKeys[slot] = (id, submission.documentDigest) }
         change.preconditions.append(
@@ -97,10 +99,12 @@ extension CoordinatorCore {
 
     /// What all tasks together cost at most if each uses all it asks for, at the dearest asks that the job takes; saturates.
     ///
-    /// - Parameter retries: as if every task needed all its attempts.
-    package func quote(for spec: JobSpec, retries: Bool = false) -> Credits {
+    /// - Parameters:
+    ///   - retries: as if every task needed all its attempts.
+    ///   - ahead: as if prices rose as far as they may.
+    package func quote(for spec: JobSpec, retries: Bool = false, ahead: Bool = false) -> Credits {
         guard rules.economy else { return .zero }
-        let rates = dearestAsks(within: spec.placement.maxPrice)
+        let rates = dearestRates(for: spec, ahead: ahead)
         var total: Int64 = 0
         for step in spec.steps {
             let attempts = Int64(copies(of: step, in: spec)) * (retries ? Int64(step.retry.maxAttempts) : 1)
@@ -113,13 +117,53 @@ extension CoordinatorCore {
         return Credits(micro: total)
     }
 
-    private func dearestAsks(within limit: Credits?) -> HourlyRates {
-        nodes.values.reduce(asks) { dearest, node in
-            let rates = asks(of: node.row)
+    /// What a core-hour and a GiB-hour may cost the job.
+    private func dearestRates(for spec: JobSpec, ahead: Bool) -> HourlyRates {
+        let limit = spec.placement.maxPrice
+        switch spec.placement.purchase {
+        case .reserved: return reservedRates(for: spec)
+        case .spot, .auction: return HourlyRates(core: limit ?? asks.core, in: asks)
+        case .onDemand: break
+        }
+        var usual = asks
+        if ahead, rules.movingPrices {
+            let highest = MarketBook.ceiling(usual.core)
+            usual = HourlyRates(core: max(usual.core, limit.map { min($0, highest) } ?? highest), in: usual)
+        }
+        let asksGPU = spec.steps.contains { $0.resources.gpu > 0 }
+        return nodes.values.reduce(usual) { dearest, node in
+            let rates = asks(of: node.row, asksGPU ? .gpu : .cpu)
             guard node.row.standing == .active, limit.map({ rates.core <= $0 }) ?? true else { return dearest }
             return HourlyRates(
                 core: max(dearest.core, rates.core), gibibyte: max(dearest.gibibyte, rates.gibibyte))
         }
+    }
+
+    /// Fixes the price of a job that reserves, and moves what it will cost into its escrow.
+    /// - Throws: `price` when it is above the job's limit, or why the money does not move.
+    private mutating func reserve(_ job: inout ActiveJob, at now: Moment) throws(CoordinatorFailure) {
+        guard rules.economy, job.spec.placement.purchase == .reserved else { return }
+        let rates = reservedRates(for: job.spec)
+        if let limit = job.spec.placement.maxPrice, rates.core > limit {
+            throw CoordinatorFailure(
+                "price", "reserved capacity costs \(rates.core) a core-hour now, placement.max_price is \(limit)")
+        }
+        let price = quote(for: job.spec)
+        let available = max(.zero, ledger.account(job.record.account)?.available ?? .zero)
+        guard price <= available, price <= job.record.progress.budget else {
+            throw CoordinatorFailure(
+                "insufficient_funds",
+                "reserving costs \(price) credits ahead; \(available) are there, the budget is \(job.record.progress.budget)"
+            )
+        }
+        (job.record.reservedCore, job.record.reservedGibibyte) = (rates.core, rates.gibibyte)
+        let escrow = Self.escrow(of: job.record), subject = Self.subject(of: job.record.id)
+        let chain =
+            Settlement.open(escrow: escrow, job: subject)
+            + Settlement.raise(
+                escrow, to: price, from: job.record.account, subject: subject, at: job.record.submittedAt, in: ledger)
+        if let refusal = post(chain, at: now) { throw CoordinatorFailure(refusal.code, refusal.message) }
+        job.record.progress.escrowOpen = true
     }
 
     /// How often a task is run at least: with `auto` once where results count by themselves, else as often as newcomers'
@@ -136,7 +180,7 @@ extension CoordinatorCore {
         guard rules.economy else { return .zero }
         let available = max(.zero, ledger.account(account)?.available ?? .zero)
         // Enough for every attempt: a job that may be retried is not held because its first attempt cost something.
-        return min(spec.budget ?? quote(for: spec, retries: true), available)
+        return min(spec.budget ?? quote(for: spec, retries: true, ahead: true), available)
     }
 
     private func checkQuotas(of account: AccountID, adding tasks: Int) throws(CoordinatorFailure) {

@@ -95,6 +95,9 @@ extension CoordinatorCore {
             outcome: outcome, exitCode: attempt.record.exitCode)
         work.isPaid = isPaid
         work.node = attempt.record.node
+        if let seller = attempt.record.sellerRate {
+            (work.coreRate, work.sellerRate) = (attempt.record.coreRate, seller)
+        }
         let trail = trail(of: id.task.number, in: job) { [work] in $0.remember(work) }
         job.tasks[id.task.number]?.record.trail = trail
     }
@@ -113,7 +116,10 @@ extension CoordinatorCore {
             escrow: Self.escrow(of: job.record), payer: job.record.account, payee: late.work.payee,
             subject: Self.subject(of: late.attempt), bound: late.amount, grantedAt: late.work.grantedAt)
         let entries = Settlement.payLate(
-            charge, amount: late.amount, fee: fee(of: late.amount, for: charge, at: now), evidence: late.work.receipt)
+            charge, amount: late.amount,
+            fee: fee(
+                of: late.amount, for: charge, core: late.work.coreRate, seller: late.work.sellerRate, at: now),
+            evidence: late.work.receipt)
         if late.isReserved {
             must(post(entries, at: now), "progress is paid within the bound of the attempt that won")
         } else {

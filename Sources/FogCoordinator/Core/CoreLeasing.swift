@@ -45,7 +45,8 @@ extension CoordinatorCore {
         while leases.count < min(room, planned.count), job.mayStart {
             guard let number = nextTask(of: planned.step, in: &job, for: node, preferring: planned.again) else { break }
             do {
-                let lease = try grant(number, step: planned.step, of: &job, to: &node, at: now)
+                let lease = try grant(
+                    number, step: planned.step, sold: planned.sale, of: &job, to: &node, at: now)
                 leases.append(lease)
             } catch {
                 placementWanted = placementWanted || !job.mayStart
@@ -85,7 +86,8 @@ extension CoordinatorCore {
     private enum GrantRefusal: Error { case parallel, held }
 
     private mutating func grant(
-        _ number: UInt32, step: Int, of job: inout ActiveJob, to node: inout ActiveNode, at now: Moment
+        _ number: UInt32, step: Int, sold sale: PurchaseTerms.Sale?, of job: inout ActiveJob, to node: inout ActiveNode,
+        at now: Moment
     ) throws(GrantRefusal) -> Lease {
         if let limit = job.steps[step].spec.maxParallel, job.steps[step].out >= limit { throw .parallel }
         // A plan may be older than the operator's word on the node.
@@ -105,14 +107,13 @@ extension CoordinatorCore {
         }
         let attemptID = AttemptID(task: task.record.id, token: token)
         let demand = demand(of: task, in: job)
-        let rates = asks(of: node.row)
-        // Its owner may ask more since it was planned.
-        if let limit = job.spec.placement.maxPrice, rates.core > limit { throw .parallel }
+        guard let rates = rates(for: demand, of: job, on: node, sold: sale) else { throw .parallel }
         var record = AttemptRecord(
             id: attemptID, node: node.row.id, payee: node.row.owner, grantedAt: now.wall,
             priceBound: PriceBound.compute(demand: demand, ask: rates))
         record.coreRate = rates.core
         record.gibRate = rates.gibibyte
+        record.sellerRate = sale.flatMap { $0.sellerCore < rates.core ? $0.sellerCore : nil }
         let lease: Lease
         do {
             lease = try makeLease(record, step: step, number: number, demand: demand, of: job, at: now)
@@ -167,6 +168,20 @@ extension CoordinatorCore {
         var demand = job.steps[task.step].spec.resources
         if let memory = task.record.memory { demand.memory = memory }
         return demand
+    }
+
+    /// What the attempt is to cost; nil when the machine's owner asks more by now than was planned with.
+    private func rates(
+        for demand: ResourceRequest, of job: ActiveJob, on node: ActiveNode, sold sale: PurchaseTerms.Sale?
+    ) -> HourlyRates? {
+        let purchase = job.spec.placement.purchase, asked = asks(of: node.row, CapabilityClass(of: demand))
+        // A spot bid that the market left out buys on demand where it is high enough.
+        guard rules.economy, sale != nil || !(purchase == .onDemand || purchase == .spot) else {
+            return job.spec.placement.maxPrice.map { asked.core <= $0 } ?? true ? asked : nil
+        }
+        let named = HourlyRates(core: node.row.coreAsk ?? .zero, gibibyte: node.row.gibAsk ?? .zero)
+        guard let sale, sale.includes(node.row.id, asking: purchase == .reserved ? named : asked) else { return nil }
+        return sale.rates
     }
 
     private func makeLease(

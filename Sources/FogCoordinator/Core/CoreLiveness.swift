@@ -200,6 +200,7 @@ extension CoordinatorCore {
         reviewQuotas(at: now)
         noteTopology(at: now)
         keepEconomy(at: now)
+        keepMarket(at: now)
         saveShares(at: now)
     }
 

@@ -33,6 +33,7 @@ extension CoordinatorCore {
         guard jobs.values.contains(where: { $0.mayStart && $0.record.progress.counts[.ready] > 0 }) else {
             return .nothing
         }
+        holdMarket(at: now)
         let problem = placementProblem(at: now)
         guard !problem.waiting.isEmpty, problem.nodes.contains(where: { $0.free.slots > 0 }) else {
             return .plans(nodesWithPlans())
@@ -99,6 +100,7 @@ extension CoordinatorCore {
 
     private mutating func plan(_ assignment: Assignment, in problem: PlacementProblem) {
         let shape = problem.shapes[assignment.shape].id
+        let sale = problem.shapes[assignment.shape].constraints.terms.sale
         guard let job = jobs[shape.job], let step = job.spec.steps.firstIndex(where: { $0.name == shape.step }) else {
             return
         }
@@ -106,11 +108,11 @@ extension CoordinatorCore {
         // Tasks that were granted before stand alone, and have a row.
         if assignment.tasks.count > 1 || job.tasks[assignment.tasks.lowerBound] == nil {
             nodes[assignment.node]?.plan.append(
-                PlannedGrant(job: shape.job, step: step, count: assignment.tasks.count, again: nil))
+                PlannedGrant(job: shape.job, step: step, count: assignment.tasks.count, again: nil, sale: sale))
         } else {
             for number in assignment.tasks {
                 nodes[assignment.node]?.plan.append(
-                    PlannedGrant(job: shape.job, step: step, count: 1, again: number))
+                    PlannedGrant(job: shape.job, step: step, count: 1, again: number, sale: sale))
             }
         }
     }
@@ -122,13 +124,19 @@ extension CoordinatorCore {
         var shapes: [TaskShape] = []
         var waiting: [WaitingRange] = []
         let planned = plannedCounts()
-        let queue = queueOrder(at: now)
-        let wanted = queue.map { entry in
-            entry.steps.reduce(0) { $0 + (stepsAside.contains($1.key) ? 0 : $1.count) }
+        // What was reserved comes first, what was bought on the spot market last.
+        let queues = [[.reserved], [.onDemand, .auction], [.spot]].map { queueOrder($0, at: now) }
+        var shares: [Int] = [], unshared = free
+        for queue in queues where !queue.isEmpty {
+            let wanted = queue.map { entry in
+                entry.steps.reduce(0) { $0 + (stepsAside.contains($1.key) ? 0 : $1.count) }
+            }
+            let parts = FairShare.shares(wanted: wanted, free: unshared)
+            shares += parts
+            unshared = max(0, unshared - zip(parts, wanted).reduce(0) { $0 + min($1.0, $1.1) })
         }
-        let shares = FairShare.shares(wanted: wanted, free: free)
         var aside = 0
-        for (entry, share) in zip(queue, shares) {
+        for (entry, share) in zip(queues.joined(), shares) {
             var left = share
             for step in entry.steps where shapes.count < rules.shapesPerRound {
                 // What was set aside is tried in its turn and takes nothing of the share.
@@ -136,11 +144,17 @@ extension CoordinatorCore {
                 if isAside ? aside >= rules.shapesPerRound / 2 : left <= 0 { continue }
                 guard let job = jobs[step.job] else { continue }
                 let taken = planned[step.key] ?? 0
+                var most = isAside ? free : left
+                if rules.economy, job.spec.placement.purchase.needsLimit {
+                    // Bought by the piece; what is planned was sold in a round before.
+                    most = min(most, sales[step.key]?.tasks ?? 0)
+                    guard most > 0 else { continue }
+                }
                 // A result that waits for others is decided before new work begins: by it machines earn their trust. It
                 // takes nothing of the share, since its own owner's machines cannot run it.
                 let copies = waitingCopies(of: job, step: step.step, limit: free)
                 let ranges = waitingRanges(
-                    of: job, step: step.step, skipping: taken - copies.planned, limit: isAside ? free : left)
+                    of: job, step: step.step, skipping: taken - copies.planned, limit: most)
                 guard !ranges.isEmpty || !copies.tasks.isEmpty else { continue }
                 aside += isAside ? 1 : 0
                 shapes.append(shape(of: job, step: step.step, planned: taken, at: now))
@@ -197,9 +211,9 @@ extension CoordinatorCore {
     }
 
     /// Accounts by what they used of late, and each one's steps by rank, then age.
-    private func queueOrder(at now: Moment) -> [(account: AccountID, steps: [QueuedStep])] {
+    private func queueOrder(_ purchases: Set<Purchase>, at now: Moment) -> [(account: AccountID, steps: [QueuedStep])] {
         var byAccount: [AccountID: [QueuedStep]] = [:]
-        for job in jobs.values where job.mayStart {
+        for job in jobs.values where job.mayStart && purchases.contains(job.spec.placement.purchase) {
             for (index, progress) in job.record.progress.steps.enumerated() where progress.counts[.ready] > 0 {
                 let rank = FairShare.rank(
                     priority: job.record.priority, sla: job.spec.sla, waited: now.wall - job.record.submittedAt,
@@ -277,7 +291,8 @@ extension CoordinatorCore {
                 profile: spec.profile, needsNetwork: !spec.allowHosts.isEmpty, requires: job.steps[step].requires,
                 region: wishes.region,
                 maxLatency: wishes.maxLatency,
-                maxPrice: wishes.maxPrice, minTrust: wishes.minTrust, exclude: wishes.exclude,
+                maxPrice: wishes.maxPrice, terms: terms(of: job, step: step), minTrust: wishes.minTrust,
+                exclude: wishes.exclude,
                 secretsOf: spec.secrets.isEmpty ? nil : owners[job.record.account] ?? job.record.account.description),
             sla: job.spec.sla, submitter: submitterName(of: job.record),
             priority: FairShare.rank(
@@ -307,13 +322,16 @@ extension CoordinatorCore {
                 min(allowance.memoryCap, node.row.report.memory).bytes * depth - node.reserved.memory.bytes),
             disk: ByteCount(node.row.report.disk.bytes * depth - node.reserved.disk.bytes),
             gpu: node.row.report.gpu - node.reserved.gpu, slots: max(0, node.want - planned))
-        return NodeRecord(
+        var record = NodeRecord(
             id: node.row.id, owner: ownerName(of: node), report: node.row.labelledReport, allowance: allowance,
             state: state(of: node, at: now), free: free, asks: asks(of: node.row),
             trust: trust(of: node, .cpu, at: now),
             trustOnGPU: node.row.report.gpu > 0 ? trust(of: node, .gpu, at: now) : nil, isTrusted: node.row.trusted,
             queueDepth: node.leases.count,
             prefetch: Int(depth))
+        if node.row.report.gpu > 0 { record.asksOnGPU = asks(of: node.row, .gpu) }
+        record.named = HourlyRates(core: node.row.coreAsk ?? .zero, gibibyte: node.row.gibAsk ?? .zero)
+        return record
     }
 
     /// The name of the account behind a node, as `owner:NAME` in a manifest.

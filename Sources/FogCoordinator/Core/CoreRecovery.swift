@@ -14,6 +14,7 @@ package struct StoredState: Sendable {
     package var checkpoints: [TaskID: [LeaseInput]] = [:]
     package var nodes: [NodeRow] = []
     package var reputations: [Reputation.Key: Reputation] = [:]
+    package var marketEpochs: [MarketEpoch] = []
     package var principals: [Principal] = []
     package var invitations: [Invitation] = []
     package var applicants: [Applicant] = []
@@ -64,6 +65,7 @@ extension CoordinatorCore {
             nodeOfKey[row.key.id] = row.id
         }
         reputations = state.reputations
+        market = MarketBook(state.marketEpochs)
         for parsed in state.jobs {
             var job = ActiveJob(
                 record: parsed.record, spec: parsed.spec, files: parsed.files, selection: parsed.selection)

@@ -6,11 +6,11 @@ internal import FogStore
 
 /// Money of a job: what is reserved at the grant, what is paid at the end.
 extension CoordinatorCore {
-    /// What a node's owner asks, or the operator's prices: what placement weighs, what a grant binds, what is charged.
-    package func asks(of node: NodeRow) -> HourlyRates {
-        let usual = asks
-        guard rules.economy else { return usual }
-        return HourlyRates(core: node.coreAsk ?? usual.core, gibibyte: node.gibAsk ?? usual.gibibyte)
+    /// What a node's owner asks, or the index price: what placement weighs, what a grant binds, what is charged.
+    package func asks(of node: NodeRow, _ capability: CapabilityClass = .cpu) -> HourlyRates {
+        guard rules.economy else { return asks }
+        let index = indexRates(MarketSegment(region: node.report.region, capability: capability))
+        return HourlyRates(core: node.coreAsk ?? index.core, gibibyte: node.gibAsk ?? index.gibibyte)
     }
 
     /// The operator's prices.
@@ -57,7 +57,8 @@ extension CoordinatorCore {
     ) {
         let charge = charge(for: attempt, of: job)
         if let amount, let evidence {
-            let fee = fee(of: min(amount, charge.bound), for: charge, at: now)
+            let fee = fee(
+                of: min(amount, charge.bound), for: charge, core: attempt.coreRate, seller: attempt.sellerRate, at: now)
             let chain = Settlement.pay(charge, metered: amount, fee: fee, evidence: evidence)
             must(post(chain, at: now), "a live attempt is paid")
             job.record.progress.spent = Credits(micro: job.record.progress.spent.micro + amount.micro)
@@ -67,16 +68,29 @@ extension CoordinatorCore {
                 "a reservation is given back")
         }
         for payment in late { pay(payment, of: &job, at: now) }
-        guard job.openAttempts == 0 else { return }
+        // What was reserved stays paid ahead until the job ends.
+        guard job.openAttempts == 0, job.record.reservedCore == nil else { return }
         let refund = Settlement.refund(
             escrow: charge.escrow, to: charge.payer, subject: charge.subject, at: attempt.grantedAt, in: ledger)
         if !refund.isEmpty { must(post(refund, at: now), "an escrow's rest goes back") }
     }
 
-    /// What the pool keeps of a payment; nothing of what somebody pays to themself.
-    func fee(of amount: Credits, for charge: Charge, at now: Moment) -> Credits {
+    /// What the pool keeps of a payment: the fee, and what a buyer pays beyond what the seller gets; nothing of what
+    /// somebody pays to themself.
+    ///
+    /// - Parameters:
+    ///   - core: what is paid for a core-hour.
+    ///   - seller: what the machine's owner gets of it; nil = all.
+    func fee(of amount: Credits, for charge: Charge, core: Credits?, seller: Credits?, at now: Moment) -> Credits {
         guard rules.economy, charge.payer != charge.payee else { return .zero }
-        return ledger.rules.economy(at: ledger.time(at: now.wall))?.fee(of: amount) ?? .zero
+        var spread = Credits.zero
+        if let core, let seller, core.micro > 0, seller < core {
+            let part = Int128(amount.micro) * Int128(core.micro - seller.micro) / Int128(core.micro)
+            spread = Credits(micro: Int64(clamping: part))
+        }
+        let rest = Credits(micro: amount.micro - spread.micro)
+        let fee = ledger.rules.economy(at: ledger.time(at: now.wall))?.fee(of: rest) ?? .zero
+        return Credits(micro: spread.micro + fee.micro)
     }
 
     /// Ends the escrow account of a finished job; it is empty, since nothing runs.

@@ -17,6 +17,9 @@ package struct JobRecord: Hashable, Sendable, Codable {
     package var priority: Int
     /// Where it stands in its submitter's trace.
     package var trace: TraceParent?
+    /// A core-hour and a GiB-hour, of a job that was reserved: fixed when it was taken in.
+    package var reservedCore: Credits?
+    package var reservedGibibyte: Credits?
     package var progress: JobProgress
 
     package init(
@@ -152,6 +155,8 @@ package struct AttemptRecord: Hashable, Sendable, Codable {
     /// A core-hour and a GiB-hour, fixed at the grant; nil for attempts that were granted before there were asks.
     package var coreRate: Credits?
     package var gibRate: Credits?
+    /// What the machine's owner gets of a core-hour where that is less than the submitter pays; the pool keeps the rest.
+    package var sellerRate: Credits?
     package var endedAt: Timestamp?
     package var outcome: Outcome?
     package var exitCode: Int?

@@ -10,6 +10,9 @@ package struct UnpaidWork: Hashable, Sendable, Codable {
     package var receipt: Digest
     /// What its use costs, never above its own price bound.
     package var price: Credits
+    /// Of a core-hour, what is paid and what the owner gets of it, where the two differ.
+    package var coreRate: Credits?
+    package var sellerRate: Credits?
     package var grantedAt: Timestamp
     package var outcome: Outcome
     package var exitCode: Int?
@@ -31,6 +34,8 @@ package struct UnpaidWork: Hashable, Sendable, Codable {
 
     private enum CodingKeys: String, CodingKey {
         case token, payee, node, receipt, price, outcome
+        case coreRate = "core_rate"
+        case sellerRate = "seller_rate"
         case grantedAt = "granted_at"
         case exitCode = "exit_code"
         case isPaid = "paid"

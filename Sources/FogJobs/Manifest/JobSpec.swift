@@ -242,6 +242,7 @@ package struct PlacementWishes: Hashable, Sendable, Codable {
     package var maxLatency: TimeSpan?
     /// Credits a core-hour.
     package var maxPrice: Credits?
+    package var purchase: Purchase
     /// 0...1.
     package var minTrust: Double
     /// Names of nodes or `owner:NAME`.
@@ -252,8 +253,9 @@ package struct PlacementWishes: Hashable, Sendable, Codable {
 
     package init(
         strategy: String? = nil, region: String? = nil, maxLatency: TimeSpan? = nil, maxPrice: Credits? = nil,
-        minTrust: Double = 0, exclude: [String] = [], weights: [Double]? = nil
+        purchase: Purchase = .onDemand, minTrust: Double = 0, exclude: [String] = [], weights: [Double]? = nil
     ) {
+        self.purchase = purchase
         self.weights = weights
         self.strategy = strategy
         self.region = region

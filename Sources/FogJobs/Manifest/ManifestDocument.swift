@@ -54,6 +54,7 @@ package struct ManifestDocument: Hashable, Sendable {
         object([
             ("strategy", wishes.strategy.map { .string($0) }), ("region", wishes.region.map { .string($0) }),
             ("max_latency", wishes.maxLatency.map { text($0) }), ("max_price", wishes.maxPrice.map { text($0) }),
+            ("purchase", wishes.purchase == .onDemand ? nil : .string(wishes.purchase.rawValue)),
             ("min_trust", wishes.minTrust == 0 ? nil : .double(wishes.minTrust)), ("exclude", list(wishes.exclude)),
             (
                 "weights",

@@ -137,7 +137,8 @@ package enum ManifestKeys {
         ManifestKey("strategy", .both, "Default: the operator's", Form.words(strategies)),
         ManifestKey("region", .both, "Only nodes of this region", Form.name),
         ManifestKey("max_latency", .both, "Longest round trip to the node", Form.span),
-        ManifestKey("max_price", .both, "Credits a core-hour", Form.credits),
+        ManifestKey("max_price", .both, "Credits a core-hour; what spot and auction bid", Form.credits),
+        ManifestKey("purchase", .both, "How capacity is bought", Form.words(Purchase.allCases.map(\.rawValue))),
         ManifestKey(
             "min_trust", .both, "Lowest trust of a node", .object(["type": "number", "minimum": 0, "maximum": 1])),
         ManifestKey("weights", .both, "How much each objective counts; default by sla", members: weights),

@@ -129,6 +129,16 @@ extension ManifestReading {
             reader.readSpan($0, "placement.max_latency", ManifestKeys.Bounds.latency)
         }
         out.maxPrice = fields["max_price"].flatMap { reader.readCredits($0, "placement.max_price") }
+        if let node = fields["purchase"] {
+            let word = reader.readWord(node, "placement.purchase", of: Purchase.allCases.map(\.rawValue))
+            out.purchase = word.flatMap(Purchase.init(rawValue:)) ?? .onDemand
+            if out.purchase.needsLimit, fields["max_price"] == nil {
+                reader.report(
+                    "missing_key", at: node, "placement.max_price",
+                    "`placement.purchase: \(out.purchase.rawValue)` without `placement.max_price` bids nothing",
+                    wanted: "credits a core-hour", help: "for example `max_price: 1.2`")
+            }
+        }
         out.minTrust = fields["min_trust"].flatMap { reader.readFraction($0, "placement.min_trust") } ?? 0
         out.weights = fields["weights"].flatMap { readWeights($0) }
         if let node = fields["exclude"] {

@@ -102,7 +102,9 @@ package struct Advice: Hashable, Sendable, Codable {
         case .disk: return less(site.total.disk, demand.disk)
         case .gpu: return less(site.total.gpu, demand.gpu)
         case .latency: return node.latency.map { less(wishes.maxLatency?.milliseconds ?? 0, $0.milliseconds) }
-        case .price: return less(wishes.maxPrice?.micro ?? 0, node.asks.core.micro)
+        case .price:
+            return less(
+                (wishes.terms.sale?.askLimit ?? wishes.maxPrice)?.micro ?? 0, node.asks(for: shape.demand).core.micro)
         case .trust:
             let trust = node.trust(for: shape.demand)
             return trust.isFinite ? (wishes.minTrust - trust) / max(wishes.minTrust, 1e-9) : nil
@@ -133,7 +135,10 @@ package struct Advice: Hashable, Sendable, Codable {
                 clause.rawValue, Feasibility.offer(clause, site.total),
                 Feasibility.wanted(clause, Amounts(shape.demand)))
         case .latency: return instead("max_latency", "\(node.latency ?? .zero)", "\(wishes.maxLatency ?? .zero)")
-        case .price: return instead("max_price", "\(node.asks.core)", "\(wishes.maxPrice ?? .zero)")
+        case .price where wishes.terms.purchase != .onDemand:
+            return instead("placement.purchase", Purchase.onDemand.rawValue, wishes.terms.purchase.rawValue)
+        case .price:
+            return instead("max_price", "\(node.asks(for: shape.demand).core)", "\(wishes.maxPrice ?? .zero)")
         case .trust:
             let trust = node.trust(for: shape.demand)
             return instead("min_trust", Feasibility.decimal(trust), Feasibility.decimal(wishes.minTrust))

@@ -31,7 +31,9 @@ extension Feasibility {
             return failed(
                 node.latency.map(\.description) ?? "not measured yet", "at most \(constraints.maxLatency ?? .zero)")
         case .price:
-            return failed("\(node.asks.core) a core-hour", "at most \(constraints.maxPrice ?? .zero)")
+            return priceWords(shape, node).map { failed($0.found, $0.wanted) }
+                ?? failed(
+                    "\(node.asks(for: shape.demand).core) a core-hour", "at most \(constraints.maxPrice ?? .zero)")
         case .trust: return failed(decimal(node.trust(for: shape.demand)), "at least \(decimal(constraints.minTrust))")
         case .exclude:
             let byName = constraints.exclude.contains(node.name)
@@ -113,6 +115,20 @@ extension Feasibility {
         // Rounded down, so that 0.8999 never reads 0.9; the summand undoes what 0.57 x 1000 loses in binary.
         let thousandths = Int64((value * 1000 + 1e-6).rounded(.down))
         return Millicores(thousandths).description
+    }
+
+    /// Of what is not bought at what each machine asks.
+    private static func priceWords(_ shape: TaskShape, _ node: NodeRecord) -> (found: String, wanted: String)? {
+        let terms = shape.constraints.terms
+        guard let sale = terms.sale else {
+            return terms.unsold.map { ($0, "a sale (`placement.purchase: \(terms.purchase.rawValue)`)") }
+        }
+        if let winner = sale.node, winner != node.id { return ("of another node won the auction", "the least") }
+        let asked = terms.asks(of: node, for: shape.demand).coreEquivalent(in: sale.usual)
+        return (
+            "\(asked) a core-hour with its memory",
+            "at most \(sale.askLimit), at which \(terms.purchase.rawValue) sells"
+        )
     }
 
     private static func stateWords(_ state: NodeState, now: Timestamp) -> String {

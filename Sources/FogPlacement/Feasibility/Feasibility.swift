@@ -89,7 +89,15 @@ package enum Feasibility {
                 found(.latency, place.pointee.latency == nil ? .notNow : .never, 0)
             }
         }
-        if let limit = constraints.maxPrice, place.pointee.asks.core > limit { found(.price, .never, 0) }
+        if let sale = constraints.terms.sale {
+            if !sale.includes(place.pointee.id, asking: constraints.terms.asks(of: place.pointee, for: shape.demand)) {
+                found(.price, constraints.terms.purchase == .reserved ? .never : .notNow, 0)
+            }
+        } else if constraints.terms.isUnsold {
+            found(.price, .notNow, 0)
+        } else if let limit = constraints.maxPrice, place.pointee.asks(for: shape.demand).core > limit {
+            found(.price, .never, 0)
+        }
         // Written so that a trust that is not a number fails. Where one copy counts as verified there is no doubt.
         if !(place.pointee.trust(for: shape.demand) >= constraints.minTrust), !shape.trusts(place.pointee) {
             found(.trust, .never, 0)

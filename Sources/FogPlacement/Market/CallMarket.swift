@@ -37,6 +37,9 @@ package enum CallMarket {
         /// Trade reduction (McAfee 1992): nobody who wants one unit gains by naming another limit than the true one; at
         /// most the least valuable trade is lost for it.
         case mcAfee = "mcafee"
+        /// The same, and where one side is used up the next order of the other alone names the price, if all who trade
+        /// bear it: no trade is lost to a market that one side leaves, and lying pays as little.
+        case open = "mcafee-open"
         /// The middle of the last pair: loses no trade, but invites to lie a little.
         case half = "k-half"
     }
@@ -55,13 +58,13 @@ package enum CallMarket {
         case .half:
             let price = middle(lastBid, lastAsk)
             (clearing.units, clearing.buyerPrice, clearing.sellerPrice) = (crossing, price, price)
-        case .mcAfee:
+        case .mcAfee, .open:
             // The next pair, which does not trade, names the price when it lies between those that do.
-            if let bid = buyers.limit(crossing), let ask = sellers.limit(crossing) {
-                let price = middle(bid, ask)
-                if lastAsk <= price, price <= lastBid {
-                    (clearing.units, clearing.buyerPrice, clearing.sellerPrice) = (crossing, price, price)
-                }
+            let bid = buyers.limit(crossing), ask = sellers.limit(crossing)
+            var price: Credits?
+            if let bid, let ask { price = middle(bid, ask) } else if rule == .open { price = bid ?? ask }
+            if let price, lastAsk <= price, price <= lastBid {
+                (clearing.units, clearing.buyerPrice, clearing.sellerPrice) = (crossing, price, price)
             }
             if clearing.units == 0, crossing > 1 {
                 (clearing.units, clearing.buyerPrice, clearing.sellerPrice) = (crossing - 1, lastBid, lastAsk)

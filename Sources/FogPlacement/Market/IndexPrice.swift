@@ -12,10 +12,13 @@ package enum IndexPrice {
     ///
     /// As the base fee of EIP-1559, but exponential: up and down by the same use comes back to the same price.
     /// - Parameter utilisation: the share of capacity that is booked.
-    package static func next(_ price: Credits, utilisation: Double) -> Credits {
+    package static func next(
+        _ price: Credits, utilisation: Double, within bounds: ClosedRange<Credits> = floor...ceiling
+    ) -> Credits {
         let pressure = max(-1, min(1, (utilisation - target) / target))
         let moved = (Double(price.micro) * exp(step * pressure) + 0.5).rounded(.down)
-        guard moved.isFinite else { return ceiling }
-        return Credits(micro: Int64(max(Double(floor.micro), min(Double(ceiling.micro), moved))))
+        guard moved.isFinite else { return bounds.upperBound }
+        return Credits(
+            micro: Int64(max(Double(bounds.lowerBound.micro), min(Double(bounds.upperBound.micro), moved))))
     }
 }

@@ -18,7 +18,7 @@ package struct PriceForecast: Hashable, Sendable {
         for price in prices.dropFirst() { take(price) }
     }
 
-    private mutating func take(_ price: Double) {
+    mutating func take(_ price: Double) {
         let expected = level + Self.damping * trend, value = log(price), error = value - expected
         variance = (1 - Self.errorRate) * variance + Self.errorRate * error * error
         let reached = Self.levelRate * value + (1 - Self.levelRate) * expected

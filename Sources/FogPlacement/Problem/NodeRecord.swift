@@ -67,6 +67,10 @@ package struct NodeRecord: Hashable, Sendable {
     /// What is not leased, within the owner's caps.
     package var free: NodeCapacity
     package var asks: HourlyRates
+    /// For tasks that ask for a device; nil = as for others.
+    package var asksOnGPU: HourlyRates?
+    /// What its owner has named; 0 where the price is left to the pool.
+    package var named = HourlyRates()
     /// What an hour costs the owner (energy, wear): an objective of the search, never a price.
     package var runningCosts: HourlyRates
     /// 0...1.
@@ -94,6 +98,9 @@ package struct NodeRecord: Hashable, Sendable {
 
     /// What its results in the demand's class of capability have earned.
     package func trust(for demand: ResourceRequest) -> Double { demand.gpu > 0 ? trustOnGPU ?? trust : trust }
+
+    /// What is asked for a task of the demand's class of capability.
+    package func asks(for demand: ResourceRequest) -> HourlyRates { demand.gpu > 0 ? asksOnGPU ?? asks : asks }
 
     /// As in `node:NAME` and `exclude`.
     package var name: String { report.name }

@@ -31,6 +31,7 @@ package struct PlacementConstraints: Hashable, Sendable, Codable {
     package var maxLatency: TimeSpan?
     /// A core-hour; nil = any.
     package var maxPrice: Credits?
+    package var terms: PurchaseTerms
     /// 0...1.
     package var minTrust: Double
     /// Names of nodes, or `owner:NAME`.
@@ -41,8 +42,10 @@ package struct PlacementConstraints: Hashable, Sendable, Codable {
     package init(
         profile: String = "default", needsNetwork: Bool = false, requires: [Requirement] = [], region: String? = nil,
         maxLatency: TimeSpan? = nil,
-        maxPrice: Credits? = nil, minTrust: Double = 0, exclude: [String] = [], secretsOf: String? = nil
+        maxPrice: Credits? = nil, terms: PurchaseTerms = PurchaseTerms(), minTrust: Double = 0,
+        exclude: [String] = [], secretsOf: String? = nil
     ) {
+        self.terms = terms
         self.profile = profile
         self.needsNetwork = needsNetwork
         self.requires = requires

@@ -25,7 +25,7 @@ enum Ranking {
     }
 
     private static func price(_ shape: TaskShape, _ node: NodeRecord) -> Int64 {
-        PriceBound.compute(demand: shape.demand, ask: node.asks).micro
+        PriceBound.compute(demand: shape.demand, ask: shape.rates(on: node)).micro
     }
 
     /// In billionths.

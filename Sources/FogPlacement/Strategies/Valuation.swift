@@ -81,7 +81,7 @@ struct Valuation {
         let hours = hours(of: shape, on: node)
         return SIMD8(
             Double(Ranking.response(shape, node)) / 1000, 0, shape.trusts(node) ? 0 : 1 - trust,
-            rate(shape.demand, node.runningCosts) * hours, rate(shape.demand, node.asks) * hours, 0, 0, 0)
+            rate(shape.demand, node.runningCosts) * hours, rate(shape.demand, shape.rates(on: node)) * hours, 0, 0, 0)
     }
 
     static func hours(of shape: TaskShape, on node: NodeRecord) -> Double {

@@ -41,7 +41,9 @@ struct JointWindow {
         var end = start, tasks = 0, kinds: Set<Kind> = []
         while end < problem.waiting.count {
             let range = problem.waiting[end], shape = problem.shapes[range.shape]
-            guard shape.strategy == .nsga2, !Self.isReplicated(range, shape), range.tasks.count <= Self.maxRange,
+            // The search knows one price of a node; what was sold otherwise is placed by itself, at its own.
+            guard shape.strategy == .nsga2, shape.constraints.terms.sale == nil, !Self.isReplicated(range, shape),
+                range.tasks.count <= Self.maxRange,
                 tasks + range.tasks.count <= Self.maxTasks
             else { break }
             tasks += range.tasks.count

@@ -32,6 +32,7 @@ struct MemoryState: Sendable {
     var applicants: [PublicKey: Applicant] = [:]
     var nodes: [NodeID: NodeRow] = [:]
     var reputations: [Reputation.Key: Reputation] = [:]
+    var marketEpochs: [MarketEpochKey: MarketEpoch] = [:]
     var jobs: [JobID: StoredJob] = [:]
     var jobKeys: [JobKey: JobID] = [:]
     var tasks: [TaskID: TaskRecord] = [:]
@@ -118,6 +119,12 @@ struct MemoryState: Sendable {
         for key in change.closedApplicants { put(\.applicants, key, nil, &undo) }
         for (id, node) in change.nodes { put(\.nodes, id, node, &undo) }
         for (key, reputation) in change.reputations { put(\.reputations, key, reputation, &undo) }
+        for epoch in change.marketEpochs {
+            put(\.marketEpochs, MarketEpochKey(at: epoch.at, segment: epoch.segment), epoch, &undo)
+        }
+        if let time = change.marketKeptFrom {
+            for key in marketEpochs.keys.filter({ $0.at < time }) { put(\.marketEpochs, key, nil, &undo) }
+        }
         for job in change.newJobs { try write(job, &undo) }
         for (id, progress) in change.progress {
             guard var job = jobs[id] else { throw Refusal(Guard.noJob(id)) }
@@ -195,6 +202,7 @@ struct MemoryState: Sendable {
             id: old.id, node: old.node, payee: old.payee, grantedAt: old.grantedAt, priceBound: old.priceBound)
         ended.coreRate = old.coreRate
         ended.gibRate = old.gibRate
+        ended.sellerRate = old.sellerRate
         ended.endedAt = attempt.endedAt
         ended.outcome = attempt.outcome
         ended.exitCode = attempt.exitCode
@@ -306,4 +314,9 @@ extension Dictionary {
     fileprivate mutating func updateValue(_ value: Value?, at key: Key) -> Value? {
         if let value { updateValue(value, forKey: key) } else { removeValue(forKey: key) }
     }
+}
+
+struct MarketEpochKey: Hashable, Sendable {
+    let at: Timestamp
+    let segment: MarketSegment
 }

@@ -56,6 +56,15 @@ package final class MemoryStore: Store {
 
     package func reputations() async throws(StoreFailure) -> [Reputation.Key: Reputation] { look(\.reputations) }
 
+    package func marketEpochs(
+        of segment: MarketSegment?, since: Timestamp, limit: Int
+    ) async throws(StoreFailure) -> [MarketEpoch] {
+        let found = look { state in
+            state.marketEpochs.values.filter { $0.at >= since && (segment == nil || $0.segment == segment) }
+        }
+        return found.sorted { ($0.at, $0.segment) < ($1.at, $1.segment) }.suffix(max(0, limit))
+    }
+
     package func principals() async throws(StoreFailure) -> [Principal] {
         look { Array($0.principals.values) }.sorted { $0.key < $1.key }
     }

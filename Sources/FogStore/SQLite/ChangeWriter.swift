@@ -93,6 +93,8 @@ struct ChangeWriter {
         for key in change.closedApplicants { try close(applicant: key) }
         for (_, node) in change.nodes { try write(node) }
         for (key, reputation) in change.reputations { try write(reputation, of: key) }
+        for epoch in change.marketEpochs { try write(epoch) }
+        if let time = change.marketKeptFrom { try forgetEpochs(before: time) }
         for job in change.newJobs { try write(job) }
         for (id, progress) in change.progress { try write(progress, of: id) }
         for (_, task) in change.tasks { try write(task) }
@@ -113,8 +115,8 @@ struct ChangeWriter {
 
     private static let insertJob = """
         INSERT INTO jobs (id, id_text, name, account, submitter, submitted_at, idempotency_key, document_digest, \
-        file_table, labels, priority, traceparent, \(JobRows.progressColumns.joined(separator: ", "))) \
-        VALUES (\(marks(12 + JobRows.progressColumns.count)))
+        file_table, labels, priority, traceparent, reserved_core, reserved_gib, \
+        \(JobRows.progressColumns.joined(separator: ", "))) VALUES (\(marks(14 + JobRows.progressColumns.count)))
         """
 
     private func write(_ job: StoredJob) throws {
@@ -132,6 +134,8 @@ struct ChangeWriter {
         insert.bind(ColumnText.words(record.labels) ?? "{}")
         insert.bind(record.priority)
         insert.bind(record.trace?.description)
+        insert.bind(record.reservedCore?.micro)
+        insert.bind(record.reservedGibibyte?.micro)
         JobRows.bind(record.progress, to: &insert)
         try insert.run()
         var document = try Prepared(database, "INSERT INTO job_documents VALUES (last_insert_rowid(), ?)")
@@ -178,7 +182,7 @@ struct ChangeWriter {
 
     private static let insertAttempt = """
         INSERT INTO attempts (job, number, token, node, payee, granted_at, price_bound, core_rate, gib_rate, \
-        \(JobRows.endColumns.joined(separator: ", "))) VALUES (\(marks(9 + JobRows.endColumns.count)))
+        seller_rate, \(JobRows.endColumns.joined(separator: ", "))) VALUES (\(marks(10 + JobRows.endColumns.count)))
         """
 
     private func write(_ attempt: AttemptRecord) throws {
@@ -190,6 +194,7 @@ struct ChangeWriter {
         insert.bind(attempt.priceBound)
         insert.bind(attempt.coreRate?.micro)
         insert.bind(attempt.gibRate?.micro)
+        insert.bind(attempt.sellerRate?.micro)
         JobRows.bindEnd(attempt, to: &insert)
         try insert.run()
     }

@@ -6,7 +6,7 @@ enum JobRows {
     static let job = """
         id, name, account, submitter, submitted_at, idempotency_key, document_digest, file_table, labels, priority, \
         steps, held, cancel_reason, first_grant_at, finished_at, budget, spent, escrow_open, settled, deadline_missed, \
-        kept_until, traceparent
+        kept_until, traceparent, reserved_core, reserved_gib
         """
 
     static func readJob(_ row: inout Columns) throws -> JobRecord {
@@ -25,6 +25,8 @@ enum JobRows {
             documentDigest: digest, fileTable: table, labels: labels, priority: priority,
             progress: try readProgress(&row))
         record.trace = row.optional { $0.text() }.flatMap { TraceParent($0) }
+        record.reservedCore = row.optional { $0.credits() }
+        record.reservedGibibyte = row.optional { $0.credits() }
         return record
     }
 
@@ -89,7 +91,7 @@ enum JobRows {
     static let attempt = """
         job, number, token, node, payee, granted_at, price_bound, ended_at, outcome, exit_code, signal, detail, \
         usage_source, cpu_ns, wall_ns, peak_bytes, bytes_in, bytes_out, paid, receipt, stdout_size, stderr_size, \
-        outputs, core_rate, gib_rate
+        outputs, core_rate, gib_rate, seller_rate
         """
 
     static func readAttempt(_ row: inout Columns) throws -> AttemptRecord {
@@ -116,6 +118,7 @@ enum JobRows {
         attempt.outputs = try row.optional { try ColumnText.outputs($0.text()) } ?? []
         attempt.coreRate = row.optional { $0.credits() }
         attempt.gibRate = row.optional { $0.credits() }
+        attempt.sellerRate = row.optional { $0.credits() }
         return attempt
     }
 

@@ -24,6 +24,7 @@ enum Schema {
         migrator.registerMigration("8-tree") { try $0.execute(sql: tree) }
         migrator.registerMigration("9-reputations") { try $0.execute(sql: reputations) }
         migrator.registerMigration("10-asks") { try $0.execute(sql: asks) }
+        migrator.registerMigration("11-market") { try $0.execute(sql: market) }
         return migrator
     }
 

@@ -52,6 +52,9 @@ struct CoordinatorRun: SessionCommand {
     @Flag(help: "Work is paid for in credits.")
     var economy = false
 
+    @Flag(help: "With --economy, keep the operator's price where owners ask nothing, however much is booked.")
+    var fixedPrices = false
+
     @Flag(help: "All nodes belong to one organisation: results count without a second opinion.")
     var trustAllNodes = false
 
@@ -130,6 +133,7 @@ struct CoordinatorRun: SessionCommand {
     private func rules() throws -> CoordinatorConfiguration {
         var rules = CoordinatorConfiguration()
         rules.economy = economy
+        rules.movingPrices = !fixedPrices
         rules.approveNewcomers = approve
         rules.trustAllNodes = trustAllNodes
         rules.addressesLinkOwners = !oneAddress
