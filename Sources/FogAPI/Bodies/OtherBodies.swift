@@ -52,6 +52,8 @@ package struct NodeBody: Hashable, Sendable, Codable {
     /// What its owner asks for a core-hour and a GiB-hour; nil = the operator's price.
     package var coreAsk: Credits?
     package var gibAsk: Credits?
+    /// How long it will probably stay, as its owner has lent it so far; nil = no end in sight.
+    package var expectedStay: TimeSpan?
     /// What may be counted on, 0 to 1.
     package var trust: Double?
     /// Why trust is what it is: an entry for each class of capability. Only where one node is asked for.
@@ -76,6 +78,7 @@ package struct NodeBody: Hashable, Sendable, Codable {
         labels = row.labels
         coreAsk = row.coreAsk
         gibAsk = row.gibAsk
+        expectedStay = row.stays.expected(from: row.lastSeen)
     }
 
     enum CodingKeys: String, CodingKey {
@@ -85,6 +88,7 @@ package struct NodeBody: Hashable, Sendable, Codable {
         case probationUntil = "probation_until"
         case coreAsk = "core_ask"
         case gibAsk = "gib_ask"
+        case expectedStay = "expected_stay"
     }
 }
 

@@ -11,6 +11,10 @@ package struct ActiveNode: Sendable {
     package var allowance: Allowance?
     /// The state of the allowance that the history knows, and since when by the boot clock.
     package var noted: (state: Allowance.State, at: TimeSpan)?
+    /// Up to when its present stay is in its record; nil = it is not lent.
+    package var lentSince: Timestamp?
+    /// What ``StayRecord/expected(from:)`` said, and when by the boot clock.
+    package var forecast: (stay: TimeSpan?, at: TimeSpan)?
     package var incarnation = ""
     /// Where it speaks from, as the carrier saw it.
     package var origin: NetworkAddress?

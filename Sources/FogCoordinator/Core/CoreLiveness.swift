@@ -26,6 +26,7 @@ extension CoordinatorCore {
         if nodes[node.row.id] == nil || node.origin != origin { isKinshipStale = true }
         node.origin = origin
         node.noted = (hello.allowance.state, now.boot)
+        node.noteStay(hello.allowance.state, at: now)
         node.incarnation = hello.incarnation
         node.lastHeard = now.boot
         node.liveness = .live
@@ -140,6 +141,7 @@ extension CoordinatorCore {
             nodes[id]?.allowance = allowance
         }
         noteAllowance(allowance, of: id, at: now)
+        if nodes[id]?.noteStay(allowance.state, at: now) == true, let node = nodes[id] { save(node) }
         if nodes[id]?.liveness == .suspect {
             nodes[id]?.liveness = .live
             note("node_recovered", at: now, node: id)
@@ -249,6 +251,7 @@ extension CoordinatorCore {
         let silence = now.boot - node.lastHeard
         if silence >= rules.lostAfter, now.boot >= node.judgedFrom {
             nodes[id]?.liveness = .lost
+            nodes[id]?.noteLoss(at: now)
             nodes[id]?.plan = []
             nodes[id]?.want = 0
             note(

@@ -330,6 +330,7 @@ extension CoordinatorCore {
             queueDepth: node.leases.count,
             prefetch: Int(depth))
         if node.row.report.gpu > 0 { record.asksOnGPU = asks(of: node.row, .gpu) }
+        record.availability = node.forecast?.stay
         record.named = HourlyRates(core: node.row.coreAsk ?? .zero, gibibyte: node.row.gibAsk ?? .zero)
         return record
     }

@@ -34,6 +34,8 @@ package struct NodeRow: Hashable, Sendable, Codable {
     /// What the owner asks for a core-hour and for a GiB-hour; nil = the operator's price.
     package var coreAsk: Credits?
     package var gibAsk: Credits?
+    /// When it was lent, and when it was taken away.
+    package var stays = StayRecord()
 
     package init(id: NodeID, key: PublicKey, owner: AccountID, enrolledAt: Timestamp, report: NodeReport, trusted: Bool)
     {

@@ -37,15 +37,17 @@ extension ChangeWriter {
         upsert.bind(ColumnText.words(node.labels) ?? "{}")
         upsert.bind(node.coreAsk?.micro)
         upsert.bind(node.gibAsk?.micro)
+        upsert.bind(node.stays.text)
         try upsert.run()
     }
 
     private static let upsertNode = """
-        INSERT INTO nodes VALUES (\(marks(14))) ON CONFLICT DO UPDATE SET key = excluded.key, owner = excluded.owner, \
+        INSERT INTO nodes VALUES (\(marks(15))) ON CONFLICT DO UPDATE SET key = excluded.key, owner = excluded.owner, \
         enrolled_at = excluded.enrolled_at, standing = excluded.standing, last_seen = excluded.last_seen, \
         recent_faults = excluded.recent_faults, probation_until = excluded.probation_until, \
         probations = excluded.probations, trusted = excluded.trusted, report = excluded.report, \
-        labels = excluded.labels, core_ask = excluded.core_ask, gib_ask = excluded.gib_ask
+        labels = excluded.labels, core_ask = excluded.core_ask, gib_ask = excluded.gib_ask, \
+        stays = excluded.stays
         """
 
     /// Equal digests mean equal content, so the first row stays.
@@ -102,7 +104,7 @@ enum RegistryRows {
 
     static let node = """
         id, key, owner, enrolled_at, standing, last_seen, recent_faults, probation_until, probations, trusted, report, \
-        labels, core_ask, gib_ask
+        labels, core_ask, gib_ask, stays
         """
 
     static func readNode(_ row: inout Columns) throws -> NodeRow {
@@ -122,6 +124,8 @@ enum RegistryRows {
         node.labels = try ColumnText.words(row.text())
         node.coreAsk = row.optional { $0.credits() }
         node.gibAsk = row.optional { $0.credits() }
+        guard let stays = StayRecord(text: row.text()) else { throw StoreFailure("corrupt", "a machine's stays do not read") }
+        node.stays = stays
         node.standing = standing
         node.lastSeen = lastSeen
         node.recentFaults = faults.map { Timestamp(microseconds: $0) }

@@ -25,10 +25,12 @@ enum Schema {
         migrator.registerMigration("9-reputations") { try $0.execute(sql: reputations) }
         migrator.registerMigration("10-asks") { try $0.execute(sql: asks) }
         migrator.registerMigration("11-market") { try $0.execute(sql: market) }
+        migrator.registerMigration("12-stays") { try $0.execute(sql: stays) }
         return migrator
     }
 
     private static let nodeLabels = "ALTER TABLE nodes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';"
+    private static let stays = "ALTER TABLE nodes ADD COLUMN stays TEXT NOT NULL DEFAULT '';"
     private static let traces = "ALTER TABLE jobs ADD COLUMN traceparent TEXT;"
 
     private static let asks = """

@@ -89,6 +89,7 @@ struct NodeShow: SessionCommand {
         sheet.add("id", node.id.description)
         sheet.add("name", node.name)
         sheet.add("owner", node.owner + (node.trusted ? " (trusted)" : ""))
+        sheet.add("stays", node.expectedStay.map { "about \($0.brief), as its owner has lent it so far" })
         sheet.add("trust", node.trust.map { Human.share($0) + (node.trusted ? ", by the operator's word" : "") })
         for part in node.reputation ?? [] { add(part, to: &sheet, now) }
         sheet.add("state", node.stateCell.text)
