@@ -39,6 +39,7 @@ package struct CircuitPool: Sendable {
     private var chooser: RouteChooser?
     private var guardIndex: Int?
     private var anonymity: Anonymity?
+    private var reputation = MixReputation()
     private var open: [Key: [Circuit]] = [:]
     /// The last that were closed, for whoever asks what happened.
     package private(set) var closed: [Circuit] = []
@@ -53,9 +54,22 @@ package struct CircuitPool: Sendable {
     /// - Parameter anonymity: what the network gives now, by which a live one refuses levels.
     package mutating func follow(_ consensus: Consensus, guardIndex: Int, anonymity: Anonymity) {
         precondition(consensus.nodes[guardIndex].layer != nil, "a guard is a mix")
+        if let before = chooser?.consensus {
+            let places = Dictionary(
+                consensus.nodes.enumerated().map { ($1.descriptor.identity, $0) },
+                uniquingKeysWith: { first, _ in first })
+            quality.renumber { places[before.nodes[$0].descriptor.identity] }
+        }
+        quality.standing = reputation.weights(in: consensus)
         chooser = RouteChooser(consensus)
         self.guardIndex = guardIndex
         self.anonymity = anonymity
+    }
+
+    /// Takes what mixes are known to have done wrong: routes avoid them from now on.
+    package mutating func take(_ reputation: MixReputation) {
+        self.reputation = reputation
+        if let consensus = chooser?.consensus { quality.standing = reputation.weights(in: consensus) }
     }
 
     /// A route for one packet, by the circuit of the pool that carried least.

@@ -57,6 +57,14 @@ package struct NodeHealth: Sendable {
         sums = [:]
     }
 
+    /// Goes on under the numbers that nodes have in another consensus; what is known of those without one goes.
+    package mutating func renumber(_ number: (Int) -> Int?) {
+        func moved<Value>(_ old: [Int: Value]) -> [Int: Value] {
+            Dictionary(old.compactMap { key, value in number(key).map { ($0, value) } }) { first, _ in first }
+        }
+        (sums, blamed) = (moved(sums), moved(blamed))
+    }
+
     package func isBlamed(_ node: Int, at now: Timestamp) -> Bool {
         blamed[node].map { now < $0 + Self.sentence } ?? false
     }

@@ -12,6 +12,8 @@ package struct RouteQuality: Sendable {
     private static let range = 0.05...0.995
 
     private var health = NodeHealth()
+    /// What nodes are to be chosen with for what they did in epochs before, against 1: ``MixReputation/weights(in:)``.
+    package var standing: [Int: Double] = [:]
     private var recent: [(route: [Int], hasArrived: Bool)] = []
     private var next = 0
     /// The share of packets that arrive over nodes without blame.
@@ -41,6 +43,22 @@ package struct RouteQuality: Sendable {
         arriving = min(max(arrivals / trials, Self.range.lowerBound), Self.range.upperBound)
     }
 
-    package func weight(of node: Int, at now: Timestamp) -> Double { health.weight(of: node, at: now) }
+    /// Goes on with another consensus, in which nodes have other numbers. What was known of nodes that are gone is
+    /// forgotten, and so are packets that went through them.
+    /// - Parameter number: of a node that had the given one.
+    package mutating func renumber(_ number: (Int) -> Int?) {
+        health.renumber(number)
+        standing = [:]
+        // The oldest first: the next packets take their places.
+        recent = (recent[next...] + recent[..<next]).compactMap { packet in
+            let route = packet.route.compactMap(number)
+            return route.count == packet.route.count ? (route, packet.hasArrived) : nil
+        }
+        next = 0
+    }
+
+    package func weight(of node: Int, at now: Timestamp) -> Double {
+        health.weight(of: node, at: now) * (standing[node] ?? 1)
+    }
     package func blamed(at now: Timestamp) -> [Int] { health.blamed(at: now) }
 }

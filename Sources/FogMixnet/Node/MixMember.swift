@@ -33,6 +33,8 @@ package actor MixMember {
     }
 
     private static let longestTick = TimeSpan.seconds(1)
+    /// Parts of an epoch in which a node looks at its clock at least.
+    private static let ticks: Int64 = 128
     /// Between two questions to the directory.
     private static let askEvery = TimeSpan.seconds(20)
 
@@ -111,17 +113,17 @@ package actor MixMember {
 
     private var schedule: EpochSchedule { membership.schedule }
 
-    /// Sleeps until the next epoch begins, and not longer than that or a 64th of an epoch.
+    /// Sleeps until the next epoch begins, and not longer than that or a part of an epoch.
     private func pause(_ most: TimeSpan) async throws {
         let now = clock.now
         let next = schedule.time(of: schedule.epoch(at: now) + 1) - now
-        let part = TimeSpan(milliseconds: schedule.length.milliseconds / (8 * EpochSchedule.eighths))
+        let part = TimeSpan(milliseconds: schedule.length.milliseconds / Self.ticks)
         try? await Task.sleep(for: max(min(most, next, part), .milliseconds(1)).duration)
     }
 
     // MARK: - Time
 
-    /// Gives the node the network of now, and the keys.
+    /// Gives the node the network of now, and the keys. One call ends before the next begins.
     package func turn() async throws {
         let now = clock.now
         let (view, before, next) = try membership.views(at: now)

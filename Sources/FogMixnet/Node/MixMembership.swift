@@ -71,10 +71,10 @@ package struct MixMembership: Sendable {
     package func dueDescriptor(to count: Int, at now: Timestamp) -> (epoch: UInt64, mayWait: Bool)? {
         guard let epoch = schedule.describedEpoch(at: now) else { return nil }
         guard descriptor?.descriptor.epoch == epoch else {
-            // A quarter of the time is left for who does not answer at once.
+            // An eighth of the time is left for who does not answer at once.
             let start = schedule.time(of: epoch - 1)
             let span = schedule.time(of: epoch - 1, eighths: 1) - start
-            return (epoch, (now - start) * 4 < span * 3)
+            return (epoch, (now - start) * 8 < span * 7)
         }
         return takers < count ? (epoch, false) : nil
     }

@@ -18,6 +18,8 @@ package final class MixNode: Sendable {
         package var serviceKey: [UInt8]?
         /// The share of packets that are lost on each link away from here, to rehearse bad ones: in a test network only.
         package var loss = 0.0
+        /// Lets packets go at once, to rehearse the audit of delays: in a test network only.
+        package var isHasty = false
 
         package init() {}
     }
@@ -81,7 +83,8 @@ package final class MixNode: Sendable {
         let shards = group.makeIterator().enumerated().map { number, loop in
             MixShard(
                 number: number, loop: loop, shared: shared, view: view, limit: options.queueLimit,
-                loss: view.isTest ? options.loss : 0, deliver: deliver)
+                loss: view.isTest ? options.loss : 0,
+                isHasty: view.isTest && options.isHasty, deliver: deliver)
         }
         made.withLock { $0 = shards }
         return shards

@@ -62,7 +62,7 @@ final class MixShard: LinkOwner, @unchecked Sendable {
 
     init(
         number: Int, loop: any EventLoop, shared: MixShared, view: MixNetworkView, limit: Int,
-        loss: Double, deliver: @escaping @Sendable (MixShared.Place, [UInt8], [UInt8]) -> Void
+        loss: Double, isHasty: Bool, deliver: @escaping @Sendable (MixShared.Place, [UInt8], [UInt8]) -> Void
     ) {
         self.number = number
         self.loop = loop
@@ -72,6 +72,7 @@ final class MixShard: LinkOwner, @unchecked Sendable {
         self.loss = loss
         self.deliver = deliver
         engine = MixEngine(suite: view.suite, meanDelay: view.meanDelay, limit: limit)
+        engine.isHasty = isHasty
         prologue = LinkFrame.prologue(network: view.network, suite: view.suite)
         let now = Self.now
         handshakes = TokenBucket(rate: Self.handshakeRate, burst: Self.handshakeRate, at: now)

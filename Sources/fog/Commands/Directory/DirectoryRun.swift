@@ -63,10 +63,15 @@ struct DirectoryRun: SessionCommand {
                     mode == .json
                         ? JSON.object(["state": .string("ready"), "server": .string(url)]).compact : "ready \(url)")
             })
-        try await ServiceRun.group(
-            [server, DirectoryHost(service: service)] + lifeline.services, logger: logger
-        ).run()
+        let result: Result<Void, any Error>
+        do {
+            let services: [any Service] = [server, DirectoryHost(service: service)] + lifeline.services
+            result = .success(try await ServiceRun.group(services, logger: logger).run())
+        } catch {
+            result = .failure(error)
+        }
         for way in ways { await way.carrier.shutDown() }
+        try result.get()
     }
 
     /// `HOST:PORT` of a URL.

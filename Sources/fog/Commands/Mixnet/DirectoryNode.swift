@@ -18,10 +18,10 @@ struct DirectoryNode {
         let lock = try FolderLock(folder, for: "node")
         defer { withExtendedLifetime(lock) {} }
         let file = try DirectoryPlaces.network(network)
-        guard options.loss == 0 || file.parameters.kind == .test else {
+        guard options.loss == 0 && !options.isHasty || file.parameters.kind == .test else {
             throw CommandLineFailure(
-                "live_network", "\(network) is of a live network, which is no place to lose packets on purpose",
-                help: "without --lose", status: .usage)
+                "live_network", "\(network) is of a live network, which is no place to rehearse faults",
+                help: "without --lose and --hasty", status: .usage)
         }
         let kept = MixnodeFolder(folder)
         let trust = try DirectoryTrust(
@@ -29,6 +29,20 @@ struct DirectoryNode {
         let membership = MixMembership(
             parameters: file.parameters, trust: trust, descriptor: try kept.descriptor())
         let ways = try DirectoryPlaces.carriers(file).map(\.carrier)
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await run(options, file, kept, membership, ways, session, logger))
+        } catch {
+            result = .failure(error)
+        }
+        for way in ways { await way.shutDown() }
+        try result.get()
+    }
+
+    private func run(
+        _ options: MixNode.Options, _ file: NetworkFile, _ kept: MixnodeFolder, _ membership: MixMembership,
+        _ ways: [HTTPCarrier], _ session: Session, _ logger: Logger
+    ) async throws {
         let member = try await MixMember.start(
             options, profile: profile, store: try MixKeyStore(folder: folder), membership: membership,
             client: DirectoryClient(ways), keeping: kept.keeping
@@ -37,7 +51,6 @@ struct DirectoryNode {
         MixnodeRun.announceReady("\(options.host):\(port)", isTest: file.parameters.kind == .test, session)
         let host = DirectoryNodeHost(member: member, folder: folder, logger: logger)
         try await ServiceRun.group([host] + beside, logger: logger).run()
-        for way in ways { await way.shutDown() }
     }
 
     private static func tell(_ event: MixMember.Event, _ logger: Logger) {

@@ -7,5 +7,5 @@ struct MixnetCommand: ParsableCommand {
         examples: [
             "fog mixnet dev", "fog mixnet stats network.json", "fog mixnet check-vectors vectors/*.json",
         ],
-        subcommands: [MixnetDev.self, MixnetStats.self, MixnetCheckVectors.self])
+        subcommands: [MixnetDev.self, MixnetStats.self, MixnetAudit.self, MixnetCheckVectors.self])
 }

@@ -60,6 +60,9 @@ struct MixnodeRun: SessionCommand {
     @Option(help: "The share of packets to lose on each link, 0 to 0.9, to rehearse bad ones; test networks only.")
     var lose = 0.0
 
+    @Flag(help: "Let packets go at once, to rehearse the audit of delays; test networks only.")
+    var hasty = false
+
     @OptionGroup var lifeline: LifelineOptions
     @OptionGroup var log: LogOptions
     @OptionGroup var common: LocalOptions
@@ -93,6 +96,7 @@ struct MixnodeRun: SessionCommand {
         options.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
         options.queueLimit = queue
         options.loss = lose
+        options.isHasty = hasty
         options.serviceKey = service.flatMap { Hex.decode($0) }
         if let network, let index {
             let folder = try MixnodePlaces.folder(state, "mixnode-\(index)", session)
