@@ -17,7 +17,8 @@ struct ManifestSchemaTests {
         "retry.max_delay": "2s", "retry.jitter": "none", "retry.on_exit_codes": [1], "retry.not_on_exit_codes": [2],
         "retry.max_memory": "2GiB", "timeout.queue": "1h", "timeout.total": "1h", "checkpoint.every": "1h",
         "checkpoint.max_size": "2GiB", "checkpoint.exit_code": 2, "placement.strategy": "random",
-        "placement.region": "eu", "placement.max_latency": "1s", "placement.max_price": 1, "placement.purchase": "reserved",
+        "placement.region": "eu", "placement.max_latency": "1s", "placement.max_price": 1,
+        "placement.purchase": "reserved",
         "placement.min_trust": 0.5,
         "placement.exclude": ["n"], "placement.weights": .object(["price": 1]),
     ]

@@ -157,11 +157,11 @@ extension CoordinatorCore {
             usual = HourlyRates(core: max(usual.core, limit.map { min($0, highest) } ?? highest), in: usual)
         }
         let asksGPU = spec.steps.contains { $0.resources.gpu > 0 }
-        return nodes.values.reduce(usual) { dearest, node in
-            let rates = asks(of: node.row, asksGPU ? .gpu : .cpu)
-            guard node.row.standing == .active, limit.map({ rates.core <= $0 }) ?? true else { return dearest }
-            return HourlyRates(
-                core: max(dearest.core, rates.core), gibibyte: max(dearest.gibibyte, rates.gibibyte))
+        let open = nodes.values.filter { $0.row.standing == .active }.map { asks(of: $0.row, asksGPU ? .gpu : .cpu) }
+            .filter { rates in limit.map { rates.core <= $0 } ?? true }
+        guard !open.isEmpty else { return usual }
+        return open.reduce(ahead ? usual : HourlyRates()) { dearest, rates in
+            HourlyRates(core: max(dearest.core, rates.core), gibibyte: max(dearest.gibibyte, rates.gibibyte))
         }
     }
 
