@@ -299,6 +299,17 @@ package struct FogClient: Sendable {
 
     package func marketPrices() async throws -> MarketPricesBody { try await call("GET", "/v1/market/prices") }
 
+    /// - Parameter region: "" for machines that name none; nil for all.
+    package func marketHistory(
+        region: String? = nil, capability: String? = nil, limit: Int = 60
+    ) async throws -> MarketHistoryBody {
+        var query = Query()
+        query.add("region", region)
+        query.add("class", capability)
+        query.add("limit", "\(limit)")
+        return try await call("GET", "/v1/market/history" + query.text)
+    }
+
     package func ask(_ reference: String, _ ask: AskBody) async throws -> NodeBody {
         try await call(
             "POST", "/v1/nodes/\(Query.escaped(reference))/ask", ask, idempotencyKey: Self.newKey())

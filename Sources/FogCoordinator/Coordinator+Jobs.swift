@@ -13,6 +13,9 @@ extension Coordinator {
         package let available: Credits
         /// One a step.
         package let explanations: [Explanation]
+        /// One for each way to buy it.
+        package let offers: [CoordinatorCore.Offer]
+        package let forecast: (forecast: MarketForecast, epochs: Int)?
     }
 
     /// Takes a job in, once for an idempotency key.
@@ -83,7 +86,8 @@ extension Coordinator {
         }
         return Quote(
             spec: spec, price: core.quote(for: spec),
-            available: core.ledger.account(principal.account)?.available ?? .zero, explanations: explanations)
+            available: core.ledger.account(principal.account)?.available ?? .zero, explanations: explanations,
+            offers: core.offers(for: spec), forecast: core.forecast(for: spec))
     }
 
     private func read(

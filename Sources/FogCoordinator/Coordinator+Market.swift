@@ -1,6 +1,7 @@
 package import FogCore
 package import FogJobs
 package import FogPlacement
+internal import FogStore
 
 /// What capacity costs now.
 package struct MarketPrices: Sendable {
@@ -18,17 +19,35 @@ package struct MarketPrices: Sendable {
         package var highest: Credits
         /// A GiB-hour, of the machine in the middle.
         package var medianGibibyte: Credits
+        /// Where the owner asks nothing; of machines with accelerators, nil where there are none.
+        package var index: Credits
+        package var gpuIndex: Credits?
+        package var forecast: MarketForecast?
     }
 
     /// Nothing costs anything where it is off.
     package var economy: Bool
-    /// Of machines whose owners ask nothing else.
+    /// The operator's, around which the index moves.
     package var usual: HourlyRates
     package var regions: [Region]
 }
 
 extension Coordinator {
     package func marketPrices() -> MarketPrices { core.marketPrices(at: now) }
+
+    /// Epochs in which anything moved, oldest first.
+    package func marketHistory(
+        region: String?, capability: CapabilityClass?, limit: Int
+    ) async throws -> [MarketEpoch] {
+        let most = min(max(1, limit), Self.epochsAtOnce)
+        let segment = region.map { MarketSegment(region: $0, capability: capability ?? .cpu) }
+        let kept = now.wall - MarketBook.kept
+        let found = try await store.marketEpochs(
+            of: segment, since: kept, limit: segment == nil && capability != nil ? Self.epochsRead : most)
+        return found.filter { capability == nil || $0.segment.capability == capability }.suffix(most)
+    }
+
+    private static let epochsAtOnce = 1000, epochsRead = 20_000
 
     /// Sets what a machine's owner asks; nil goes back to the operator's price.
     package func ask(_ reference: String, core coreAsk: Credits?, gibibyte: Credits?, by principal: Principal)
@@ -80,7 +99,11 @@ extension CoordinatorCore {
                     $0 + min($1.allowance?.cpuCap ?? $1.row.report.cpu, $1.row.report.cpu)
                 }, booked: machines.reduce(.zero) { $0 + $1.reserved.cpu }, lowest: cores[0],
                 median: cores[(cores.count - 1) / 2], highest: cores[cores.count - 1],
-                medianGibibyte: memory[(memory.count - 1) / 2])
+                medianGibibyte: memory[(memory.count - 1) / 2],
+                index: indexRates(MarketSegment(region: name, capability: .cpu)).core,
+                gpuIndex: machines.contains { $0.row.report.gpu > 0 }
+                    ? indexRates(MarketSegment(region: name, capability: .gpu)).core : nil,
+                forecast: market.forecast(MarketSegment(region: name, capability: .cpu)))
         }
         return MarketPrices(
             economy: rules.economy, usual: asks, regions: regions.sorted { $0.name < $1.name })

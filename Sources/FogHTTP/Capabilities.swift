@@ -70,6 +70,7 @@ extension Routes {
         "POST /v1/nodes/{node}/labels": .changeMachines,
         "POST /v1/nodes/{node}/ask": .changeMachines,
         "GET /v1/market/prices": .seeMachines,
+        "GET /v1/market/history": .seeMachines,
         "POST /v1/nodes/{node}/trust": .trustMachines,
         "POST /v1/nodes/{node}/distrust": .trustMachines,
         "GET /v1/overview": .seeJobs,

@@ -238,7 +238,11 @@ extension QuoteBody {
     init(_ quote: Coordinator.Quote) {
         self.init(
             name: quote.spec.name, tasks: quote.spec.taskCount, quote: quote.price, available: quote.available,
-            steps: quote.explanations.map(ExplanationBody.init))
+            steps: quote.explanations.map(ExplanationBody.init),
+            offers: quote.offers.map {
+                PurchaseOfferBody(
+                    purchase: $0.purchase.rawValue, core: $0.rates.core, gibibyte: $0.rates.gibibyte, total: $0.total)
+            }, forecast: quote.forecast.map { ForecastBody($0.forecast, epochs: $0.epochs) })
     }
 }
 

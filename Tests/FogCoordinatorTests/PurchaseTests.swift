@@ -86,6 +86,7 @@ struct PurchaseTests {
         let check = try #require(explanation.nodes.first?.failed.first)
         #expect(check.clause == .price && check.permanence == .notNow)
         #expect(check.found.hasPrefix("of spot traded at 0.7 a core-hour: a bid of 0.7 buys nothing"))
+        #expect(explanation.advice.text.hasPrefix("a higher placement.max_price, or `placement.purchase: on-demand`"))
         bench.pass(.minutes(60))
         bench.finish(lease, on: cheap, cpu: .hours(1))
         let spent = try await bench.job(high).progress.spent
@@ -182,5 +183,31 @@ struct PurchaseTests {
         #expect(bench.poll(best).isEmpty)
         let terms = bench.core.terms(of: try #require(bench.core.jobs[late]), step: 0)
         #expect(terms.unsold == "of an auction: nobody who can take it asks at most 0.299999 a core-hour")
+    }
+
+    @Test("A quote offers each way to buy, prices have an index and a forecast, and epochs stand in the store")
+    func offers() async throws {
+        var bench = try Bench()
+        let node = try Self.stranger(&bench, "box").node
+        let id = try bench.submit { Self.want(&$0, .onDemand) }
+        let spec = try #require(bench.core.jobs[id]).spec
+        func totals() -> [Purchase: Int64] {
+            Dictionary(uniqueKeysWithValues: bench.core.offers(for: spec).map { ($0.purchase, $0.total.micro) })
+        }
+        #expect(totals() == [.onDemand: 1_100_000, .spot: 1_100_000, .reserved: 825_000, .auction: 1_100_000])
+        _ = bench.poll(node)
+        bench.live(.minutes(10), beating: [node])
+        let region = try #require(bench.core.marketPrices(at: bench.now).regions.first)
+        #expect(region.index > .credits(1) && region.forecast?.error != nil && region.gpuIndex == nil)
+        // A machine whose owner asks nothing asks the index price, and what is offered follows.
+        #expect(region.highest == region.index)
+        #expect(
+            totals()[.spot] == region.index.micro
+                + bench.core.indexRates(.init(region: "", capability: .cpu)).gibibyte.micro)
+        let epochs = try await bench.store.marketEpochs(of: nil, since: Timestamp(microseconds: 0), limit: 100)
+        #expect(epochs.last?.close == region.index && (9...10).contains(epochs.count))
+        #expect(epochs.allSatisfy { $0.utilisation == 1 && $0.volume == 60_000 })
+        bench.core.rules.economy = false
+        #expect(bench.core.offers(for: spec).isEmpty)
     }
 }

@@ -72,6 +72,7 @@ struct CapabilityRow: Sendable {
         CapabilityRow("POST /v1/nodes/{node}/labels", all, everyones: [.admin], .node),
         CapabilityRow("POST /v1/nodes/{node}/ask", all, everyones: [.admin], .node),
         CapabilityRow("GET /v1/market/prices", all),
+        CapabilityRow("GET /v1/market/history", all),
         CapabilityRow("POST /v1/nodes/{node}/trust", [.admin], everyones: [.admin], .node),
         CapabilityRow("POST /v1/nodes/{node}/distrust", [.admin], everyones: [.admin], .node),
         CapabilityRow("GET /v1/ledger/accounts/{account}", all, everyones: watchers, .account),

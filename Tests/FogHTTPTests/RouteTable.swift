@@ -87,7 +87,7 @@ enum RouteTable {
         "POST /v1/identities/{identity}/revoke": [.admin], "POST /v1/identity/rotate": everybody,
         "POST /v1/housekeeping": [.admin], "GET /v1/overview": everybody,
         "POST /v1/nodes/{node}/labels": [.admin, .worker], "POST /v1/nodes/{node}/ask": [.admin, .worker],
-        "GET /v1/market/prices": everybody,
+        "GET /v1/market/prices": everybody, "GET /v1/market/history": everybody,
         "POST /v1/nodes/{node}/trust": [.admin], "POST /v1/nodes/{node}/distrust": [.admin],
     ]
 

@@ -263,8 +263,17 @@ package struct QuoteBody: Hashable, Sendable, Codable {
     package var quote: Credits
     package var available: Credits
     package var steps: [ExplanationBody]
+    /// One for each way to buy it; nil from a coordinator that knows only one.
+    package var offers: [PurchaseOfferBody]?
+    /// Over the longest task, of the dearest region where it may run.
+    package var forecast: ForecastBody?
 
-    package init(name: String, tasks: Int, quote: Credits, available: Credits, steps: [ExplanationBody]) {
+    package init(
+        name: String, tasks: Int, quote: Credits, available: Credits, steps: [ExplanationBody],
+        offers: [PurchaseOfferBody]? = nil, forecast: ForecastBody? = nil
+    ) {
+        self.offers = offers
+        self.forecast = forecast
         self.name = name
         self.tasks = tasks
         self.quote = quote

@@ -21,6 +21,7 @@ package struct CoordinatorCore: Sendable {
     /// Which owners count as one; made anew before a round when machines or their addresses have changed.
     var kinship = Kinship()
     var isKinshipStale = true
+    var stakeLinks = StakeLinks()
     /// Nodes whose results do not count by themselves.
     var strangers = 0
     /// Tasks of `verify: auto` with results that wait for other owners, and since when by the boot clock.

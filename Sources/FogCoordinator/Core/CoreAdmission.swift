@@ -1,7 +1,7 @@
 package import FogCore
 package import FogJobs
 internal import FogLedger
-internal import FogPlacement
+package import FogPlacement
 internal import FogStore
 
 /// A manifest that was parsed and whose files are at hand.
@@ -104,7 +104,33 @@ extension CoordinatorCore {
     ///   - ahead: as if prices rose as far as they may.
     package func quote(for spec: JobSpec, retries: Bool = false, ahead: Bool = false) -> Credits {
         guard rules.economy else { return .zero }
-        let rates = dearestRates(for: spec, ahead: ahead)
+        return total(of: spec, at: dearestRates(for: spec, ahead: ahead), retries: retries)
+    }
+
+    /// What a job would cost, bought each way.
+    package struct Offer: Sendable {
+        package var purchase: Purchase
+        package var rates: HourlyRates
+        package var total: Credits
+    }
+
+    /// Empty with the economy off. What is bid for is offered at the job's limit, else at the price that always buys.
+    package func offers(for spec: JobSpec) -> [Offer] {
+        guard rules.economy else { return [] }
+        return Purchase.allCases.map { purchase in
+            var asked = spec
+            asked.placement.purchase = purchase
+            if purchase.needsLimit {
+                let segments = segments(of: spec)
+                let counter = segments.map { indexRates($0).core }.max() ?? asks.core
+                asked.placement.maxPrice = spec.placement.maxPrice ?? counter
+            }
+            let rates = dearestRates(for: asked, ahead: false)
+            return Offer(purchase: purchase, rates: rates, total: total(of: spec, at: rates))
+        }
+    }
+
+    private func total(of spec: JobSpec, at rates: HourlyRates, retries: Bool = false) -> Credits {
         var total: Int64 = 0
         for step in spec.steps {
             let attempts = Int64(copies(of: step, in: spec)) * (retries ? Int64(step.retry.maxAttempts) : 1)
@@ -131,11 +157,11 @@ extension CoordinatorCore {
             usual = HourlyRates(core: max(usual.core, limit.map { min($0, highest) } ?? highest), in: usual)
         }
         let asksGPU = spec.steps.contains { $0.resources.gpu > 0 }
-        return nodes.values.reduce(usual) { dearest, node in
-            let rates = asks(of: node.row, asksGPU ? .gpu : .cpu)
-            guard node.row.standing == .active, limit.map({ rates.core <= $0 }) ?? true else { return dearest }
-            return HourlyRates(
-                core: max(dearest.core, rates.core), gibibyte: max(dearest.gibibyte, rates.gibibyte))
+        let open = nodes.values.filter { $0.row.standing == .active }.map { asks(of: $0.row, asksGPU ? .gpu : .cpu) }
+            .filter { rates in limit.map { rates.core <= $0 } ?? true }
+        guard !open.isEmpty else { return usual }
+        return open.reduce(ahead ? usual : HourlyRates()) { dearest, rates in
+            HourlyRates(core: max(dearest.core, rates.core), gibibyte: max(dearest.gibibyte, rates.gibibyte))
         }
     }
 

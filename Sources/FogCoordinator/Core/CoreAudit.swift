@@ -164,6 +164,6 @@ extension CoordinatorCore {
         kinship = Kinship(
             machines: nodes.values.map { node in
                 (owner: node.row.owner, block: areLinked ? node.origin.flatMap { AddressBlock($0) } : nil)
-            })
+            }, links: stakeLinks.links)
     }
 }

@@ -191,18 +191,32 @@ extension CoordinatorCore {
     /// What a job would pay that is reserved now: a part of where the price is going over its longest task, in the dearest
     /// region where it may run.
     func reservedRates(for spec: JobSpec) -> HourlyRates {
-        let longest = spec.steps.map(\.resources.time).max() ?? .zero
-        let epochs = Int(
-            clamping: min(Int64(MarketBook.remembered), longest.milliseconds / MarketBook.epoch.milliseconds + 1))
-        let regions = spec.placement.region.map { [$0] } ?? Array(Set(nodes.values.map(\.row.report.region)))
-        let prices = regions.flatMap { region in
-            Set(spec.steps.map { CapabilityClass(of: $0.resources) }).map { capability in
-                let segment = MarketSegment(region: region, capability: capability)
-                return market.forecast(segment)?.ahead(epochs).price ?? indexRates(segment).core
-            }
+        let prices = segments(of: spec).map {
+            market.forecast($0)?.ahead(Self.epochs(of: spec)).price ?? indexRates($0).core
         }
         let dearest = max(MarketBook.floor(asks.core), prices.max() ?? asks.core)
         return HourlyRates(
             core: Credits(micro: Int64(clamping: Int128(dearest.micro) * Int128(Self.reservedPercent) / 100)), in: asks)
+    }
+
+    /// Where a job may run.
+    func segments(of spec: JobSpec) -> [MarketSegment] {
+        let regions = spec.placement.region.map { [$0] } ?? Array(Set(nodes.values.map(\.row.report.region)))
+        let classes = Set(spec.steps.map { CapabilityClass(of: $0.resources) })
+        return regions.flatMap { region in classes.map { MarketSegment(region: region, capability: $0) } }.sorted()
+    }
+
+    /// How long its longest task may take.
+    static func epochs(of spec: JobSpec) -> Int {
+        let longest = spec.steps.map(\.resources.time).max() ?? .zero
+        return Int(
+            clamping: min(
+                Int64(MarketBook.remembered), longest.milliseconds / MarketBook.epoch.milliseconds + 1))
+    }
+
+    /// Of the dearest segment where the job may run, over its longest task.
+    func forecast(for spec: JobSpec) -> (forecast: MarketForecast, epochs: Int)? {
+        let dearest = segments(of: spec).max { indexRates($0).core < indexRates($1).core }
+        return dearest.flatMap { market.forecast($0) }.map { ($0, Self.epochs(of: spec)) }
     }
 }

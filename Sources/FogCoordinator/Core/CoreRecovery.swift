@@ -49,6 +49,7 @@ extension CoordinatorCore {
             rules: rules, key: key, ledger: state.ledger.map { Ledger($0) } ?? Ledger(),
             eventSequence: state.eventSequence, seed: seed, at: now)
         fencingFloor = state.settings[Fencing.setting].flatMap { UInt32($0) } ?? 0
+        stakeLinks = StakeLinks(saved: state.settings[StakeLinks.setting])
         begunEpoch = state.settings[Self.epochSetting].flatMap { try? SubjectID($0) }
         fairShare = FairShare(halfLife: rules.usageHalfLife, saved: state.settings[Self.fairShareSetting], at: now)
         for principal in state.principals.sorted(by: { ($0.enrolledAt, $0.name) < ($1.enrolledAt, $1.name) }) {

@@ -176,6 +176,7 @@ extension CoordinatorCore {
                 amount, of: user, id: id, authorisation: authorisation, at: now.wall, in: ledger)
         }
         if try apply(chain, known: known, at: now) {
+            learnLinks(of: movement, by: user, isOperator: principal.roles.contains(.admin))
             note("credits_moved", at: now, detail: ["amount": amount.description])
             placementWanted = true
         }

@@ -202,6 +202,9 @@ extension Operation {
             [200: .json(NodeBody.self)]),
         Operation("GET /v1/market/prices", "What capacity costs now.", [200: .json(MarketPricesBody.self)]),
         Operation(
+            "GET /v1/market/history", "How prices went, minute by minute, oldest first.",
+            query: [.region, .capability, .limit(60, atMost: 1000)], [200: .json(MarketHistoryBody.self)]),
+        Operation(
             "POST /v1/nodes/{node}/trust", "Its results count alone, and it is told secrets.",
             [200: .json(NodeBody.self)]),
         Operation("POST /v1/nodes/{node}/distrust", "A stranger's machine again.", [200: .json(NodeBody.self)]),

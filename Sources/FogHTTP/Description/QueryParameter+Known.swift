@@ -1,6 +1,7 @@
 internal import FogAPI
 internal import FogCore
 internal import FogJobs
+internal import FogPlacement
 internal import FogStore
 
 /// The parameters there are, each with the same meaning wherever it stands.
@@ -49,6 +50,10 @@ extension QueryParameter {
     static let name = QueryParameter("name", .text(pattern: nil, wanted: "a name"), "only jobs of this name")
     static let account = QueryParameter(
         "account", .text(pattern: nil, wanted: "an account's id, or a principal's name"), "only jobs of this account")
+    static let region = QueryParameter(
+        "region", .text(pattern: nil, wanted: "a region, or -"), "only this region; - for machines that name none")
+    static let capability = QueryParameter(
+        "class", .choice(CapabilityClass.allCases.map(\.rawValue)), "only processors, or machines with accelerators")
     static let label = QueryParameter(
         "label", .text(pattern: "=", wanted: "name=value"), "only jobs with this label, as name=value")
     static let dryRun = QueryParameter(

@@ -62,6 +62,12 @@ package struct Advice: Hashable, Sendable, Codable {
         let failed = Feasibility.failures(
             of: shape, on: pool.site(best.node), now: now, barred: bars.barred(best.node, in: pool))
         let record = pool.nodes[best.node]
+        // Waiting may mend a bid that buys nothing, but nobody can say when.
+        if failed.map(\.clause) == [.price], shape.constraints.terms.purchase != .onDemand {
+            return Advice(
+                text: "a higher placement.max_price, or `placement.purchase: on-demand`, would fit node \(record.name)",
+                clause: .price, node: record.id)
+        }
         return Advice(
             text: "nothing to change: it waits for node \(record.name) "
                 + "(\(failed.map(\.text).joined(separator: "; ")))",

@@ -7,8 +7,8 @@ internal import FogCore
 struct MarketCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "market", "See what capacity costs, and set what your machines ask.",
-        examples: ["fog market prices", "fog market ask lab-7 --core 0.8"],
-        subcommands: [MarketPricesShow.self, MarketAsk.self])
+        examples: ["fog market prices", "fog market quote fit.yaml", "fog market ask lab-7 --core 0.8"],
+        subcommands: [MarketPricesShow.self, MarketQuote.self, MarketHistory.self, MarketAsk.self])
 }
 
 /// `fog market prices`: a line a region.
@@ -27,10 +27,17 @@ struct MarketPricesShow: SessionCommand {
         case .table:
             session.console.note(
                 prices.economy
-                    ? "where owners ask nothing else: \(prices.core) a core-hour, \(prices.gibibyte) a GiB-hour"
+                    ? "the operator's prices, around which the index moves: \(prices.core) a core-hour, "
+                        + "\(prices.gibibyte) a GiB-hour"
                     : "the economy is off: nothing costs anything")
             guard !prices.regions.isEmpty else { return session.console.note("no machine takes work now") }
             session.console.print(table(prices.regions))
+            for region in prices.regions {
+                guard let forecast = region.forecast else { continue }
+                session.console.note(
+                    (region.region.isEmpty ? "" : DisplayText.clean(region.region) + ": ")
+                        + MarketWords.text(of: forecast))
+            }
         }
     }
 
@@ -38,7 +45,7 @@ struct MarketPricesShow: SessionCommand {
         var table = Table([
             .init("REGION", yields: true), .init("MACHINES", right: true), .init("CORES", right: true),
             .init("BOOKED", right: true), .init("LOWEST", right: true), .init("MEDIAN", right: true),
-            .init("HIGHEST", right: true), .init("GIB-HOUR", right: true),
+            .init("HIGHEST", right: true), .init("GIB-HOUR", right: true), .init("INDEX", right: true),
         ])
         for region in regions {
             table.add([
@@ -46,7 +53,7 @@ struct MarketPricesShow: SessionCommand {
                 Table.Cell(Millicores(region.millicores).description),
                 Table.Cell(Millicores(region.bookedMillicores).description), Table.Cell(region.lowest.description),
                 Table.Cell(region.median.description), Table.Cell(region.highest.description),
-                Table.Cell(region.medianGibibyte.description),
+                Table.Cell(region.medianGibibyte.description), Table.Cell(region.index.description),
             ])
         }
         return table
@@ -59,7 +66,7 @@ struct MarketAsk: SessionCommand {
         "ask", "Set what a machine of yours asks for an hour.",
         examples: ["fog market ask lab-7 --core 0.8 --memory 0.05", "fog market ask lab-7"],
         more: """
-            What is left out is the operator's price. What is granted already keeps its price; jobs say by \
+            What is left out is the index price, which moves with use. What is granted already keeps its price; jobs say by \
             placement.max_price what they take.
             """)
 
@@ -88,7 +95,7 @@ struct MarketAsk: SessionCommand {
         let ask = AskBody(core: try core.map { try Credits($0) }, gibibyte: try memory.map { try Credits($0) })
         let body = try await client.ask(node, ask)
         try session.show(body, id: body.id.description) {
-            let usual = "the operator's price"
+            let usual = "the index price"
             session.console.print(
                 "node \(body.id.short) (\(DisplayText.clean(body.name))) asks "
                     + "\(body.coreAsk.map(\.description) ?? usual) a core-hour, "
