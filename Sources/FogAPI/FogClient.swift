@@ -277,9 +277,12 @@ package struct FogClient: Sendable {
 
     /// The audit report as JSON (checks, verdicts, first bad sequence).
     /// - Parameter since: judge only what was added since the log had so many records.
-    package func audit(since: UInt64? = nil) async throws -> JSON {
-        let query = since.map { "?since=\($0)" } ?? ""
-        return try JSON(parsing: try await raw("GET", "/v1/ledger/audit\(query)", patience: .minutes(10)).body)
+    /// - Parameter verifiesRequests: also the signature of who asked for each record.
+    package func audit(since: UInt64? = nil, verifiesRequests: Bool = true) async throws -> JSON {
+        var query = Query()
+        query.add("since", since.map(String.init))
+        query.add("signatures", verifiesRequests ? nil : "0")
+        return try JSON(parsing: try await raw("GET", "/v1/ledger/audit\(query.text)", patience: .minutes(10)).body)
     }
 
     // MARK: Operating

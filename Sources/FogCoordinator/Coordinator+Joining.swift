@@ -96,9 +96,11 @@ extension Coordinator {
         }
     }
 
-    package func revoke(_ reference: String, reason: String, by principal: Principal) async throws -> Principal {
+    package func revoke(
+        _ reference: String, reason: String, by principal: Principal, authorisation: Authorisation = .none
+    ) async throws -> Principal {
         try await change(reference) { core, id, now throws(CoordinatorFailure) in
-            try core.revoke(id, reason: reason, by: principal, at: now)
+            try core.revoke(id, reason: reason, by: principal, authorisation: authorisation, at: now)
         }
     }
 

@@ -36,7 +36,8 @@ extension LedgerAuditor {
     /// - Parameter wanted: records below it were judged before.
     static func judge(
         _ economy: any EconomyReader, since wanted: UInt64, coordinator: PublicKey?, outside: [OutsideCheckpoint],
-        work: Set<SubjectID>, _ complaints: [String], progress: (UInt64, UInt64) -> Void
+        work: Set<SubjectID>, _ complaints: [String], verifiesRequests: Bool,
+        progress: (UInt64, UInt64) -> Void
     ) throws -> AuditReport {
         let count = try count(economy)
         let start = try Self.start(wanted: wanted, count, outside)
@@ -48,6 +49,7 @@ extension LedgerAuditor {
         let base = try base(economy, at: start, named)
         let coordinator = try coordinator ?? Self.coordinator(economy, base)
         var audit = Audit(since: base, coordinator: coordinator, sources: sources(economy, work))
+        audit.verifiesRequests = verifiesRequests
         for checkpoint in outside { audit.require(checkpoint) }
         try economy.rows(under: .checkpoints(from: start)) { row in
             if case .checkpoint(let stored) = row, stored.size >= start { audit.expect(rootOfSize: stored.size) }

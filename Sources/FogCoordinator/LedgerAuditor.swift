@@ -9,6 +9,7 @@ package struct LedgerAuditor: Sendable {
     private let coordinator: PublicKey?
     private let outside: [OutsideCheckpoint]
     private let since: UInt64?
+    private let verifiesRequests: Bool
     /// Records between two words about how far it is.
     static let stride: UInt64 = 2000
 
@@ -16,9 +17,12 @@ package struct LedgerAuditor: Sendable {
     ///   ledger itself has to say which it is.
     /// - Parameter outside: checkpoints that others kept.
     /// - Parameter since: judge only what was added since the log had so many records; those were judged before.
+    /// - Parameter verifiesRequests: also the signature of who asked for each record.
     package init(
-        store: any Store, coordinator: PublicKey? = nil, outside: [OutsideCheckpoint] = [], since: UInt64? = nil
+        store: any Store, coordinator: PublicKey? = nil, outside: [OutsideCheckpoint] = [], since: UInt64? = nil,
+        verifiesRequests: Bool = true
     ) {
+        self.verifiesRequests = verifiesRequests
         self.outside = outside
         self.since = since
         self.store = store
@@ -29,20 +33,20 @@ package struct LedgerAuditor: Sendable {
     ///
     /// - Parameter progress: called with the number of records checked so far, and of all.
     package func run(progress: @escaping @Sendable (UInt64, UInt64) -> Void = { _, _ in }) async throws -> AuditReport {
-        let (coordinator, outside) = (coordinator, outside)
+        let (coordinator, outside, verifiesRequests) = (coordinator, outside, verifiesRequests)
         if let since {
             return try await store.readEconomy { economy in
                 var complaints: [String] = []
                 let work = try Self.tolerant(&complaints, []) { try Self.workUnderWay(economy) }
                 return try Self.judge(
                     economy, since: since, coordinator: coordinator, outside: outside, work: work, complaints,
-                    progress: progress)
+                    verifiesRequests: verifiesRequests, progress: progress)
             }
         }
         // Damage is looked for on the other core: it may be of another moment, for a sound file stays sound.
         async let damage = store.readEconomy { try $0.complaints() }
         let report = try await store.readEconomy { economy in
-            try Self.replay(economy, coordinator, outside, progress)
+            try Self.replay(economy, coordinator, outside, verifiesRequests, progress)
         }
         return report.adding(complaints: try await damage)
     }
@@ -50,12 +54,13 @@ package struct LedgerAuditor: Sendable {
     /// Everything but what the store itself finds.
     private static func replay(
         _ economy: any EconomyReader, _ coordinator: PublicKey?, _ outside: [OutsideCheckpoint],
-        _ progress: (UInt64, UInt64) -> Void
+        _ verifiesRequests: Bool, _ progress: (UInt64, UInt64) -> Void
     ) throws -> AuditReport {
         let count = try count(economy)
         var complaints: [String] = []
         let work = try tolerant(&complaints, []) { try workUnderWay(economy) }
         var audit = Audit(coordinator: coordinator, sources: sources(economy, work))
+        audit.verifiesRequests = verifiesRequests
         for checkpoint in outside { audit.require(checkpoint) }
         // The roots that the stored checkpoints speak of are taken down while the log passes.
         try economy.rows(of: .checkpoints) { row in

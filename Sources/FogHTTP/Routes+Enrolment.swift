@@ -78,7 +78,8 @@ extension Routes {
                 try .json(
                     IdentityBody(
                         try await routes.coordinator.revoke(
-                            parameters["identity"], reason: try asked.reason(), by: asked.principal)))
+                            parameters["identity"], reason: try asked.reason(), by: asked.principal,
+                            authorisation: try asked.authorisation())))
             }
         ),
         ("POST /v1/identity/rotate", { routes, asked, _ in try await routes.rotate(asked) }),

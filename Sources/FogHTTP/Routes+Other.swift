@@ -85,14 +85,17 @@ extension Routes {
                 return try .json(
                     BalanceBody(
                         try await routes.coordinator.grant(
-                            body.credits, to: account.id, reason: body.reason, by: asked.principal)),
+                            body.credits, to: account.id, reason: body.reason, by: asked.principal,
+                            authorisation: try asked.authorisation())),
                     status: 201)
             }
         ),
         (
             "GET /v1/ledger/audit",
             { routes, asked, parameters in
-                let report = try await routes.coordinator.audit(since: try parameters.sequence("since"))
+                let report = try await routes.coordinator.audit(
+                    since: try parameters.sequence("since"),
+                    verifiesRequests: parameters.text("signatures") != "0")
                 return CarrierResponse(
                     status: 200, headers: ["content-type": "application/json"], body: Array(report.json.compact.utf8))
             }

@@ -164,13 +164,15 @@ extension CoordinatorCore {
     }
 
     /// Issues credits to an account; the signed document is the evidence, and a repeated one is one grant.
-    package mutating func grant(_ document: GrantDocument, by principal: Principal, at now: Moment)
-        throws(CoordinatorFailure) -> Account
-    {
+    package mutating func grant(
+        _ document: GrantDocument, by principal: Principal, authorisation: Authorisation = .none, at now: Moment
+    ) throws(CoordinatorFailure) -> Account {
         guard principal.may(.grantCredits) else {
             throw CoordinatorFailure("forbidden", "only an admin grants credits")
         }
-        if let refusal = post([document.entry()], at: now) {
+        var entry = document.entry()
+        entry.authorisation = authorisation
+        if let refusal = post([entry], at: now) {
             throw CoordinatorFailure(refusal.code, refusal.message)
         }
         change.evidence.append(document.document)

@@ -49,15 +49,16 @@ extension CoordinatorCore {
     }
 
     /// Ends a key for good: nothing that it signs counts any more, and the ledger says so.
-    package mutating func revoke(_ id: KeyID, reason: String, by principal: Principal, at now: Moment)
-        throws(CoordinatorFailure) -> Principal
-    {
+    package mutating func revoke(
+        _ id: KeyID, reason: String, by principal: Principal, authorisation: Authorisation = .none, at now: Moment
+    ) throws(CoordinatorFailure) -> Principal {
         guard var row = principals[id] else { throw .notFound }
         guard row.revokedAt == nil else { return row }
         try keepAnAdmin(without: row)
         // What its machine still runs ends before the ledger forgets the key: later nothing of it could be settled.
         silence(row, because: "the node's key was revoked", at: now)
-        let entry = LedgerEntry(.revokeKey(id), subject: SubjectID(digestOf: row.key.bytes))
+        let entry = LedgerEntry(
+            .revokeKey(id), subject: SubjectID(digestOf: row.key.bytes), authorisation: authorisation)
         if let refusal = post([entry], at: now) { throw CoordinatorFailure(refusal.code, refusal.message) }
         row.revokedAt = now.wall
         save(row)

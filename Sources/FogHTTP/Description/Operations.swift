@@ -257,7 +257,8 @@ extension Operation {
             "POST /v1/ledger/grants", "Issue credits.", body: .json(GrantBody.self), [201: .json(BalanceBody.self)],
             others: [404]),
         Operation(
-            "GET /v1/ledger/audit", "Replay the log and compare every projection.", query: [.sinceSequence],
+            "GET /v1/ledger/audit", "Replay the log and compare every projection.",
+            query: [.sinceSequence, .signatures],
             [200: .document(auditReport)]),
     ]
 

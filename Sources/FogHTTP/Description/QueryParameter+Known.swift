@@ -31,6 +31,8 @@ extension QueryParameter {
     static let beforeSequence = QueryParameter("before", .integer(sequence), "`next` of the page before")
     static let sinceSequence = QueryParameter(
         "since", .integer(sequence), "judge only what was added since the log had so many records; all unless told")
+    static let signatures = QueryParameter(
+        "signatures", .choice(["1", "0"]), "0: do not verify the signatures of requests")
     static let month = QueryParameter(
         "month", .text(pattern: "^[0-9]{4}-[0-9]{2}$", wanted: "a month, as 2026-11"),
         "which month, in UTC; this one unless told")

@@ -33,6 +33,8 @@ package struct LedgerChange: Sendable {
     package private(set) var head: LedgerHead
     let before: LedgerHead
     private(set) var undo: [UndoStep]
+    /// Where each account stands, once something was joined: a large commit touches the same ones again and again.
+    private var places: [AccountID: Int] = [:]
 
     init(
         rows: [LedgerRow], accounts: [Account], keys: [EnrolledKey], opened: [Pending],
@@ -52,10 +54,21 @@ package struct LedgerChange: Sendable {
     package mutating func append(_ next: LedgerChange) {
         precondition(next.before == head, "only the change that followed at once can be joined")
         rows += next.rows
-        let replaced = Set(next.accounts.map(\.id))
-        accounts = accounts.filter { !replaced.contains($0.id) } + next.accounts
-        let replacedKeys = Set(next.keys.map(\.key))
-        keys = keys.filter { !replacedKeys.contains($0.key) } + next.keys
+        if places.isEmpty {
+            for (place, account) in accounts.enumerated() { places[account.id] = place }
+        }
+        for account in next.accounts {
+            if let place = places[account.id] {
+                accounts[place] = account
+            } else {
+                places[account.id] = accounts.count
+                accounts.append(account)
+            }
+        }
+        if !next.keys.isEmpty {
+            let replaced = Set(next.keys.map(\.key))
+            keys = keys.filter { !replaced.contains($0.key) } + next.keys
+        }
         pendingOpened += next.pendingOpened
         pendingResolved += next.pendingResolved
         undo += next.undo

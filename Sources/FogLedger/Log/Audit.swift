@@ -47,6 +47,10 @@ package struct Audit {
     private(set) var newerAt: UInt64?
     /// Records are all there is to judge.
     private let isLogAlone: Bool
+    /// Digests of requests, with the last record of the chain that each was for.
+    var requests: [ShortDigest: UInt64] = [:]
+    /// Whether signatures of requests are verified; else only who asked is.
+    package var verifiesRequests = true
     var since: UInt64 = 0
     private var isSealed = false
 
@@ -130,6 +134,8 @@ package struct Audit {
             fail(.linked, row, "\(owed) more of the chain", "\(Int(record.following) + 1)")
         }
         owed = record.following > 0 ? record.following : nil
+        // Before it is applied: a key may ask for its own end.
+        checkAuthorisation(of: record, row)
         replay.apply(record)
         if case .keyEnrolled(let enrolment) = record.body, enrolment.roles.contains(.coordinator), coordinator == nil {
             coordinator = enrolment.key

@@ -41,6 +41,8 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     case escrows = "escrow_closed"
     /// Keys are enrolled once, and changed only while they live.
     case keys = "keys"
+    /// Who asked for a record signed for it, with a key that lived and could at that record, once.
+    case authorisations = "request_signatures"
     /// Rules have versions without a gap, in force from a UTC midnight to come.
     case rules = "rules_versioned"
     /// Each reward uses a quota in the same chain and is what the version in force gives for its evidence.

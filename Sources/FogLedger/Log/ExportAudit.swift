@@ -9,13 +9,15 @@ package struct ExportAudit {
     private var count: UInt64 = 0
 
     /// - Parameter origin: what the first record must carry as its previous hash.
-    package init(origin: Digest = .zero, outside: [OutsideCheckpoint] = []) {
+    /// - Parameter verifiesRequests: also the signature of who asked for each record.
+    package init(origin: Digest = .zero, outside: [OutsideCheckpoint] = [], verifiesRequests: Bool = true) {
         audit = Audit(
             origin: origin, isLogAlone: true,
             sources: Audit.Sources(
                 document: { _ in nil },
                 receipt: { _ throws(LedgerFailure) in throw LedgerFailure("bad_evidence", "an export has none") },
                 isOver: { _ in false }))
+        audit.verifiesRequests = verifiesRequests
         for checkpoint in outside { audit.require(checkpoint) }
     }
 

@@ -1,5 +1,6 @@
 internal import FogCore
 internal import FogLedger
+internal import GRDB
 
 /// The log, its projections and the evidence.
 extension ChangeWriter {
@@ -15,14 +16,16 @@ extension ChangeWriter {
 
     func write(_ change: LedgerChange) throws {
         var expected = try newestSequence().map { $0 + 1 } ?? 0
+        var log = try LogInserts(database)
         for row in change.rows {
             guard row.record.sequence == expected else {
                 throw Refusal(Guard.notNext(row.record.sequence, expected: expected))
             }
             expected += 1
-            try write(row)
+            try log.write(row)
         }
-        for account in change.accounts { try write(account) }
+        var upsert = try Prepared(database, Self.upsertAccount)
+        for account in change.accounts { try Self.write(account, &upsert) }
         for key in change.keys { try write(key) }
         for pending in change.pendingOpened { try open(pending) }
         for resolution in change.pendingResolved { try resolve(resolution) }
@@ -48,31 +51,6 @@ extension ChangeWriter {
         try upsert.run()
     }
 
-    private func write(_ row: LedgerRow) throws {
-        let record = row.record
-        var insert = try Prepared(database, "INSERT INTO ledger_records VALUES (?, ?, ?)")
-        insert.bind(record.sequence)
-        insert.bind(row.hash)
-        insert.bind(row.bytes)
-        try insert.run()
-        for account in record.accounts {
-            var entry = try Prepared(database, "INSERT INTO ledger_account_records VALUES (?, ?)")
-            entry.bind(account)
-            entry.bind(record.sequence)
-            try entry.run()
-        }
-        guard let transfer = record.transfer else { return }
-        var known = try Prepared(database, "INSERT INTO ledger_transfers VALUES (?, ?, NULL)")
-        known.bind(transfer.id)
-        known.bind(record.sequence)
-        try known.run()
-        guard record.pays else { return }
-        var paid = try Prepared(database, "INSERT INTO ledger_paid VALUES (?, ?)")
-        paid.bind(record.subject)
-        paid.bind(record.sequence)
-        try paid.run()
-    }
-
     private static let upsertAccount = """
         INSERT INTO ledger_accounts VALUES (\(marks(10))) ON CONFLICT DO UPDATE SET kind = excluded.kind, \
         unit = excluded.unit, owner = excluded.owner, debits_pending = excluded.debits_pending, \
@@ -80,8 +58,8 @@ extension ChangeWriter {
         credits_posted = excluded.credits_posted, open_pendings = excluded.open_pendings, closed = excluded.closed
         """
 
-    private func write(_ account: Account) throws {
-        var upsert = try Prepared(database, Self.upsertAccount)
+    private static func write(_ account: Account, _ upsert: inout Prepared) throws {
+        upsert.rewind()
         upsert.bind(account.id)
         upsert.bind(Int(account.kind.rawValue))
         upsert.bind(Int(account.unit.rawValue))
@@ -132,5 +110,45 @@ extension ChangeWriter {
         var remove = try Prepared(database, "DELETE FROM ledger_pendings WHERE id = ?")
         remove.bind(resolution.pending)
         guard try remove.run() == 1 else { throw Refusal(Guard.notPending(resolution.pending)) }
+    }
+}
+
+/// The statements that write a record and what it is found by, each looked up once for all records of a change.
+private struct LogInserts {
+    private var record: Prepared
+    private var accountRecord: Prepared
+    private var transfer: Prepared
+    private var paid: Prepared
+
+    init(_ database: Database) throws {
+        record = try Prepared(database, "INSERT INTO ledger_records VALUES (?, ?, ?)")
+        accountRecord = try Prepared(database, "INSERT INTO ledger_account_records VALUES (?, ?)")
+        transfer = try Prepared(database, "INSERT INTO ledger_transfers VALUES (?, ?, NULL)")
+        paid = try Prepared(database, "INSERT INTO ledger_paid VALUES (?, ?)")
+    }
+
+    mutating func write(_ row: LedgerRow) throws {
+        let line = row.record
+        record.rewind()
+        record.bind(line.sequence)
+        record.bind(row.hash)
+        record.bind(row.bytes)
+        try record.run()
+        for account in line.accounts {
+            accountRecord.rewind()
+            accountRecord.bind(account)
+            accountRecord.bind(line.sequence)
+            try accountRecord.run()
+        }
+        guard let id = line.transfer?.id else { return }
+        transfer.rewind()
+        transfer.bind(id)
+        transfer.bind(line.sequence)
+        try transfer.run()
+        guard line.pays else { return }
+        paid.rewind()
+        paid.bind(line.subject)
+        paid.bind(line.sequence)
+        try paid.run()
     }
 }

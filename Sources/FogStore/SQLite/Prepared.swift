@@ -27,6 +27,12 @@ struct Prepared {
         sqlite3_reset(handle)
     }
 
+    /// Makes ready for another row of values, so that a statement for many rows is looked up once.
+    mutating func rewind() {
+        bound = 0
+        failure = SQLITE_OK
+    }
+
     // MARK: Binding
 
     private mutating func note(_ code: Int32) { if code != SQLITE_OK { failure = code } }

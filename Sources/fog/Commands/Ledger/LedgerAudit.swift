@@ -31,6 +31,9 @@ struct LedgerAudit: SessionCommand {
             valueName: "record-or-checkpoint"))
     var since: String?
 
+    @Flag(help: "Leave out the signatures of who asked for each record, some 60 microseconds each.")
+    var withoutSignatures = false
+
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -39,31 +42,42 @@ struct LedgerAudit: SessionCommand {
         }
     }
 
+    // In small steps: the compiler's optimiser falls over a longer one.
     func run(_ session: Session) async throws {
-        var outside = try checkpoint.map(Self.kept)
-        var start: UInt64?
-        if let since {
-            start = UInt64(since)
-            if start == nil {
-                outside.append(try Self.kept(since))
-                start = outside.last?.size
-            }
-        }
-        if let start, let older = outside.first(where: { $0.size < start }) {
-            throw CommandLineFailure(
-                "bad_checkpoint",
-                "\(older.name) is of \(older.size) records, and only what follows \(start) is checked",
-                status: .usage)
-        }
+        let scope = try scope()
         let report: JSON
         do {
-            report = try await ask(session, outside, start)
+            report = try await ask(session, scope)
         } catch {
             throw Self.ending(error)
         }
         show(report, session)
         let status = AuditDocument(report).status
         guard status == .success else { throw status.exit }
+    }
+
+    /// Against which checkpoints, and from which record on.
+    private struct Scope {
+        var outside: [OutsideCheckpoint]
+        var start: UInt64?
+    }
+
+    private func scope() throws -> Scope {
+        var scope = Scope(outside: try checkpoint.map(Self.kept))
+        if let since {
+            scope.start = UInt64(since)
+            if scope.start == nil {
+                let kept = try Self.kept(since)
+                scope.outside.append(kept)
+                scope.start = kept.size
+            }
+        }
+        if let start = scope.start, let older = scope.outside.first(where: { $0.size < start }) {
+            throw CommandLineFailure(
+                "bad_checkpoint",
+                "\(older.name) is of \(older.size) records, and only what follows \(start) is checked", status: .usage)
+        }
+        return scope
     }
 
     private static func kept(_ path: String) throws -> OutsideCheckpoint {
@@ -73,24 +87,33 @@ struct LedgerAudit: SessionCommand {
         return try OutsideCheckpoint(name: path, note: bytes)
     }
 
-    private func ask(_ session: Session, _ outside: [OutsideCheckpoint], _ start: UInt64?) async throws -> JSON {
-        if let database {
-            let progress = Self.progress(session, .things)
-            defer { progress.finish() }
-            return try await LedgerFileAudit.database(database, outside: outside, since: start) { done, all in
-                progress.update(done: Int64(clamping: done), of: Int64(clamping: all))
-            }.json
-        }
-        if let export {
-            let progress = Self.progress(session, .bytes)
-            defer { progress.finish() }
-            return try LedgerFileAudit.export(export, outside: outside) { done, all in
-                progress.update(done: done, of: all)
-            }.json
-        }
-        let client = try await session.ledgerClient()
-        for kept in outside { _ = try await client.follow(VerifiedCheckpoint(kept.note, key: client.logKey)) }
-        return try await client.audit(since: start)
+    private func ask(_ session: Session, _ scope: Scope) async throws -> JSON {
+        if let database { return try await ask(database: database, session, scope) }
+        if let export { return try ask(export: export, session, scope) }
+        return try await ask(coordinator: session.ledgerClient(), scope)
+    }
+
+    private func ask(database: String, _ session: Session, _ scope: Scope) async throws -> JSON {
+        let progress = Self.progress(session, .things)
+        let report = try await LedgerFileAudit.database(
+            database, outside: scope.outside, since: scope.start, verifiesRequests: !withoutSignatures
+        ) { done, all in progress.update(done: Int64(clamping: done), of: Int64(clamping: all)) }
+        progress.finish()
+        return report.json
+    }
+
+    private func ask(export: String, _ session: Session, _ scope: Scope) throws -> JSON {
+        let progress = Self.progress(session, .bytes)
+        let report = try LedgerFileAudit.export(
+            export, outside: scope.outside, verifiesRequests: !withoutSignatures
+        ) { done, all in progress.update(done: done, of: all) }
+        progress.finish()
+        return report.json
+    }
+
+    private func ask(coordinator client: FogClient, _ scope: Scope) async throws -> JSON {
+        for kept in scope.outside { _ = try await client.follow(VerifiedCheckpoint(kept.note, key: client.logKey)) }
+        return try await client.audit(since: scope.start, verifiesRequests: !withoutSignatures)
     }
 
     private static func progress(_ session: Session, _ unit: ProgressLine.Unit) -> LiveProgress {

@@ -13,7 +13,7 @@ actor LedgerLoad {
     let store: SQLiteStore
     private var core: BenchCore
     private let accounts: [AccountID]
-    private var random = SystemRandomNumberGenerator()
+    private var random = SeededGenerator(seed: 1)
     /// Whether some call is writing.
     private var isFlushing = false
     private var waiters: [(ticket: Int, continuation: CheckedContinuation<Void, Never>)] = []

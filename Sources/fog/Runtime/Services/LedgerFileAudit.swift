@@ -10,10 +10,11 @@ enum LedgerFileAudit {
     /// - Throws: ``StoreFailure`` when the file cannot be read as a store.
     static func database(
         _ path: String, outside: [OutsideCheckpoint] = [], since: UInt64? = nil,
-        progress: @escaping @Sendable (UInt64, UInt64) -> Void = { _, _ in }
+        verifiesRequests: Bool = true, progress: @escaping @Sendable (UInt64, UInt64) -> Void = { _, _ in }
     ) async throws -> AuditReport {
         let store = try SQLiteStore(path: path, readOnly: true, isSuspect: true)
-        return try await LedgerAuditor(store: store, outside: outside, since: since).run(progress: progress)
+        return try await LedgerAuditor(store: store, outside: outside, since: since, verifiesRequests: verifiesRequests)
+            .run(progress: progress)
     }
 
     /// Lines between two words about how far it is.
@@ -23,9 +24,10 @@ enum LedgerFileAudit {
     /// - Parameter progress: bytes read so far, and of all.
     /// - Throws: when the file cannot be read or is no export.
     static func export(
-        _ path: String, outside: [OutsideCheckpoint] = [], progress: (Int64, Int64) -> Void = { _, _ in }
+        _ path: String, outside: [OutsideCheckpoint] = [], verifiesRequests: Bool = true,
+        progress: (Int64, Int64) -> Void = { _, _ in }
     ) throws -> AuditReport {
-        var audit = ExportAudit(outside: outside)
+        var audit = ExportAudit(outside: outside, verifiesRequests: verifiesRequests)
         let lines = try LineReader(path)
         var count = 0
         while let line = try lines.next() {
