@@ -89,7 +89,8 @@ package struct StayRecord: Hashable, Sendable, Codable {
         for part in text.split(separator: ",", omittingEmptySubsequences: !text.contains(",")) {
             let fields = part.split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
             guard fields.count == 3, let hour = fields[0], let seconds = fields[1], let count = fields[2],
-                (0..<Int64(Self.hours)).contains(hour), (0...Self.memory).contains(seconds), (0...1 << 40).contains(count)
+                (0..<Int64(Self.hours)).contains(hour), (0...Self.memory).contains(seconds),
+                (0...1 << 40).contains(count)
             else { return nil }
             grow()
             (lent[Int(hour)], departures[Int(hour)]) = (seconds, count)

@@ -124,7 +124,9 @@ enum RegistryRows {
         node.labels = try ColumnText.words(row.text())
         node.coreAsk = row.optional { $0.credits() }
         node.gibAsk = row.optional { $0.credits() }
-        guard let stays = StayRecord(text: row.text()) else { throw StoreFailure("corrupt", "a machine's stays do not read") }
+        guard let stays = StayRecord(text: row.text()) else {
+            throw StoreFailure("corrupt", "a machine's stays do not read")
+        }
         node.stays = stays
         node.standing = standing
         node.lastSeen = lastSeen
