@@ -145,7 +145,9 @@ let package = Package(
             ["FogCore", "FogJobs", "FogPlacement", "FogLedger", "FogStore", "FogTestSupport", "CFogSQLite"]),
         test("FogManifestFileTests", ["FogCore", "FogJobs", "FogManifestFile"]),
         test("FogAPITests", ["FogCore", "FogNet", "FogAPI"], exclude: ["Vectors"]),
-        test("FogMixnetTests", ["FogCore", "FogNet", "FogMixnet", nioCore, nioPosix], exclude: ["Vectors"]),
+        test(
+            "FogMixnetTests", ["FogCore", "FogNet", "FogMixnet", "FogTestSupport", nioCore, nioPosix],
+            exclude: ["Vectors"]),
         test("FogWorkerTests", ["FogCore", "FogJobs", "FogManifestFile", "FogSandbox", "FogWorker", "CFog", logging]),
         test("EndToEndTests", ["FogCore", "FogNet", "FogAPI", "FogMixnet"]),
         test("FogCommandTests", ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogCommandLine"]),

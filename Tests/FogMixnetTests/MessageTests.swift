@@ -73,6 +73,17 @@ import Testing
         #expect(receiver.missing == 64 * blocks - 1)
     }
 
+    @Test("word of as many blocks as may be told fills no more than a frame")
+    func longestWord() throws {
+        let blocks = (0..<UInt16(Acknowledgement.blocksLimit)).map { number in
+            Acknowledgement.Block(number: number, fragments: FragmentSet())
+        }
+        let word = Acknowledgement(base: 0, window: 8, latest: 1, received: 1, blocks: blocks)
+        var frame = MessageFrame(.acknowledgement, isAnswer: false, exchange: ExchangeID(1))
+        frame.content = word.content
+        #expect(try Acknowledgement(content: MessageFrame(bytes: frame.bytes).content).blocks == blocks)
+    }
+
     @Test("a sender stays within the window that the receiver gives")
     func backPressure() throws {
         let message = Self.bytes(932 * 64 * 4, seed: 6)

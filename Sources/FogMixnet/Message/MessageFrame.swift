@@ -119,6 +119,11 @@ package struct ExchangeID: Hashable, Sendable, Comparable, CustomStringConvertib
 
     package init(using generator: inout some RandomNumberGenerator) { number = generator.next() }
 
+    package static func random() -> ExchangeID {
+        var generator = SystemRandomNumberGenerator()
+        return ExchangeID(using: &generator)
+    }
+
     package var description: String {
         Hex.encode((0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) })
     }

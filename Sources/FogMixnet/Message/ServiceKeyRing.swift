@@ -57,8 +57,10 @@ package struct ServiceKeyRing: Sendable {
     /// - Returns: nil for what no key opens (any more), and for frames of an exchange that is over.
     package mutating func open(_ body: [UInt8], at now: Timestamp) -> (frame: MessageFrame, isLasting: Bool)? {
         guard let id = FrameSeal.keyID(of: body) else { return nil }
-        if id == ServiceKey.lastingID { return FrameSeal.open(body, id: id, with: lasting).map { ($0, true) } }
         expire(at: now)
+        if id == ServiceKey.lastingID {
+            return FrameSeal.open(body, id: id, with: lasting).flatMap { isOver($0.exchange) ? nil : ($0, true) }
+        }
         guard let short = keys.first(where: { $0.id == id }),
             let frame = FrameSeal.open(body, id: id, with: short.key), !isOver(frame.exchange)
         else { return nil }
