@@ -35,7 +35,7 @@ struct DirectoryNode {
         for way in ways { await way.shutDown() }
     }
 
-    private static func tell(_ event: MixMember.Event, _ logger: Logger) {
+    static func tell(_ event: MixMember.Event, _ logger: Logger) {
         switch event {
         case .accepted(let consensus):
             logger.info(
