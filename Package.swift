@@ -147,7 +147,8 @@ let package = Package(
         test("FogManifestFileTests", ["FogCore", "FogJobs", "FogManifestFile"]),
         test("FogAPITests", ["FogCore", "FogNet", "FogAPI"], exclude: ["Vectors"]),
         test(
-            "FogMixnetTests", ["FogCore", "FogNet", "FogMixnet", nioCore, nioPosix], exclude: ["Vectors", "Corpora"]),
+            "FogMixnetTests", ["FogCore", "FogNet", "FogMixnet", "FogTestSupport", nioCore, nioPosix],
+            exclude: ["Vectors", "Corpora"]),
         test("FogWorkerTests", ["FogCore", "FogJobs", "FogManifestFile", "FogSandbox", "FogWorker", "CFog", logging]),
         test("EndToEndTests", ["FogCore", "FogNet", "FogAPI", "FogMixnet"]),
         test("FogCommandTests", ["FogCore", "FogJobs", "FogNet", "FogAPI", "FogCommandLine"]),

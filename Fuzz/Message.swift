@@ -46,7 +46,7 @@ public func fuzzMessage(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
 public func seedMessage(_ count: UnsafeMutablePointer<CInt>?, _ arguments: UnsafeMutableRawPointer?) -> CInt {
     func part(_ frame: MessageFrame) -> [UInt8] { [120] + Array(frame.bytes.prefix(144)) }
     var data = MessageFrame(.data, isAnswer: false, exchange: ExchangeID(1))
-    (data.length, data.count) = (984, 1)
+    (data.length, data.count) = (932, 1)
     var answer = data
     answer.isAnswer = true
     var word = MessageFrame(.acknowledgement, isAnswer: false, exchange: ExchangeID(1))

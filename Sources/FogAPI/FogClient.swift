@@ -36,8 +36,8 @@ package struct FogClient: Sendable {
     package var coordinator: KeyID { coordinatorKey.id }
 
     /// What a coordinator says of itself, unsigned: its key is only as good as the way it came.
-    package static func info(of carrier: any Carrier) async throws -> InfoBody {
-        let answer = try await carrier.send(CarrierRequest(method: "GET", target: "/v1/info"), deadline: .seconds(10))
+    package static func info(of carrier: any Carrier, deadline: TimeSpan = .seconds(10)) async throws -> InfoBody {
+        let answer = try await carrier.send(CarrierRequest(method: "GET", target: "/v1/info"), deadline: deadline)
         if let problem = Problem(answer) { throw problem }
         return try Wire.decode(InfoBody.self, from: answer.body)
     }

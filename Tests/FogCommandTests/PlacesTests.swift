@@ -63,6 +63,18 @@ struct PlacesTests {
             try file.use("home")
             try file.save(path)
             #expect(try ContextsFile.load(path) == file)
+            var hidden = try file.require(file.contexts[0].name)
+            hidden.mix = FogContext.MixWay(network: "/net.json", service: "fogkey1x/00", level: "secret")
+            try file.put(hidden, makeCurrent: false)
+            try file.save(path)
+            #expect(try ContextsFile.load(path) == file)
+            // A way through the mixnet that does not read is not read as none.
+            let text = String(decoding: try #require(try Disk.readSmall(path)), as: UTF8.self)
+            for wrong in [text.replacing("\"level\"", with: "\"levels\""), text.replacing("\"secret\"", with: "7")] {
+                #expect(wrong != text)
+                try Disk.write(Array(wrong.utf8), to: path, mode: 0o600)
+                #expect(throws: CommandLineFailure.self) { try ContextsFile.load(path) }
+            }
             #expect(Disk.status(path).map { $0.st_mode & 0o777 } == 0o600)
             let failure = #expect(throws: CommandLineFailure.self) { try file.use("hom") }
             #expect(failure?.help == "did you mean `home`?")

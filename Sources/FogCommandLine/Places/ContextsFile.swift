@@ -8,10 +8,34 @@ package struct FogContext: Sendable, Hashable {
     package var identityFile: String
     /// The connection is good only under a certificate that the coordinator's own key signed.
     package var isPinned: Bool
+    /// The way through a mixnet: then there is no other, and nothing goes to the server's address.
+    package var mix: MixWay?
+
+    /// A service of a mixnet, and how to reach it.
+    package struct MixWay: Sendable, Hashable {
+        /// The network's file.
+        package var network: String
+        /// NODE/KEY, as the coordinator printed it.
+        package var service: String
+        /// private, confidential or secret.
+        package var level: String
+
+        package init(network: String, service: String, level: String) {
+            self.network = network
+            self.service = service
+            self.level = level
+        }
+
+        var json: JSON {
+            .object(["network": .string(network), "service": .string(service), "level": .string(level)])
+        }
+    }
 
     package init(
-        name: String, server: String, coordinator: PublicKey, identityFile: String, isPinned: Bool = false
+        name: String, server: String, coordinator: PublicKey, identityFile: String, isPinned: Bool = false,
+        mix: MixWay? = nil
     ) {
+        self.mix = mix
         self.isPinned = isPinned
         self.name = name
         self.server = server
@@ -23,6 +47,7 @@ package struct FogContext: Sendable, Hashable {
         .object([
             "name": .string(name), "server": .string(server), "coordinator": .string(coordinator.description),
             "identity_file": .string(identityFile), "tls": isPinned ? .string("pinned") : nil,
+            "mix": mix?.json,
         ])
     }
 }
@@ -130,9 +155,18 @@ package struct ContextsFile: Sendable, Hashable {
                 }
                 return text
             }
+            // A way that does not read is no reason to take the open one.
+            let mix = try element["mix"].map { way in
+                guard let network = way["network"]?.string, let service = way["service"]?.string,
+                    let level = way["level"]?.string
+                else {
+                    throw CoreFailure("bad_contexts", "contexts[\(index)].mix has network, service and level, as text")
+                }
+                return FogContext.MixWay(network: network, service: service, level: level)
+            }
             let context = FogContext(
                 name: try text("name"), server: try text("server"), coordinator: try PublicKey(text("coordinator")),
-                identityFile: try text("identity_file"), isPinned: element["tls"]?.string == "pinned")
+                identityFile: try text("identity_file"), isPinned: element["tls"]?.string == "pinned", mix: mix)
             try put(context, makeCurrent: false)
         }
         current = json["current"]?.string.flatMap { self[$0]?.name }

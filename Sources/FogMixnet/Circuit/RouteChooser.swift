@@ -21,7 +21,8 @@ package struct RouteChooser: Sendable {
 
     /// - Parameters:
     ///   - first: the guard, by its place in the consensus; nil = any mix of any layer.
-    ///   - last: a service that is the end of the route, one of its hops; nil = a mix as all the others.
+    ///   - last: the end of the route, one of its hops: a service, or the guard, where replies come out. The route before a
+    ///     mix leads to its layer. The guard may be both ends, of a loop. Nil = a mix as all the others.
     ///   - quality: what is known of nodes' losses.
     /// - Returns: places in the consensus, in the order of the way.
     /// - Throws: `no_route` when the network has not enough nodes of different families.
@@ -49,8 +50,13 @@ package struct RouteChooser: Sendable {
         if let last { used.insert(families[last]) }
         let mixes = last == nil ? hops : hops - 1
         var layer = Int.random(in: 0..<layers.count, using: &generator)
+        if let last, let end = consensus.nodes[last].layer {
+            layer = ((end - mixes) % layers.count + layers.count) % layers.count
+        }
         if let first {
-            guard let own = consensus.nodes[first].layer, used.insert(families[first]).inserted else { return nil }
+            guard let own = consensus.nodes[first].layer,
+                first == last || used.insert(families[first]).inserted
+            else { return nil }
             if mixes > 0 { route.append(first) }
             layer = (own + 1) % layers.count
         }

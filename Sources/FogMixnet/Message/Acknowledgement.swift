@@ -7,12 +7,17 @@ internal import FogCore
 /// The fragments of a block are a bit set: bit 0 of byte 0 is fragment 0.
 package struct Acknowledgement: Hashable, Sendable {
     /// Blocks that one acknowledgement tells of.
-    package static let blocksLimit = 28
+    package static let blocksLimit = 27
 
     package struct Block: Hashable, Sendable {
         package var number: UInt16
         /// 256 bits.
         package var fragments: FragmentSet
+
+        package init(number: UInt16, fragments: FragmentSet) {
+            self.number = number
+            self.fragments = fragments
+        }
     }
 
     /// All blocks below have arrived; the number of blocks when the message is whole.

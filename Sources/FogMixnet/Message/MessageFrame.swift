@@ -1,14 +1,14 @@
 internal import FogCore
 
-/// What the ends of a route put into a packet: 24 bytes of header and 984 of content, always as many.
+/// What the ends of a route say to each other in one packet: 24 bytes of header and 932 of content, always as many.
 ///
-///     kind 1 | flags 1 | exchange 8 | block 2 | index 1 | count 1 | length 4 | sequence 4 | stock 2 | content 984
+///     kind 1 | flags 1 | exchange 8 | block 2 | index 1 | count 1 | length 4 | sequence 4 | stock 2 | content 932
 ///
 /// Integers are big-endian. What a kind does not use is zero, and the rest of the content is zero as well, so a frame
 /// has one form; ``Kind/loop`` and ``Kind/drop`` alone carry content without a meaning.
 package struct MessageFrame: Hashable, Sendable {
-    /// What is left of a packet's payload behind its proof.
-    package static let byteCount = 1008
+    /// What a packet's body holds beside its seal (``FrameSeal``); in a reply, which needs none, zeros take that place.
+    package static let byteCount = PacketSuite.bodyBytes - FrameSeal.overhead
     package static let headerBytes = 24
     package static let contentBytes = byteCount - headerBytes
 
@@ -118,6 +118,11 @@ package struct ExchangeID: Hashable, Sendable, Comparable, CustomStringConvertib
     package init(_ number: UInt64) { self.number = number }
 
     package init(using generator: inout some RandomNumberGenerator) { number = generator.next() }
+
+    package static func random() -> ExchangeID {
+        var generator = SystemRandomNumberGenerator()
+        return ExchangeID(using: &generator)
+    }
 
     package var description: String {
         Hex.encode((0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) })

@@ -1,4 +1,4 @@
-/// How a message of some length is cut: fragments of 984 bytes, blocks of up to 64 fragments.
+/// How a message of some length is cut: fragments of 932 bytes, blocks of up to 64 fragments.
 ///
 /// The blocks of a message are as equal as can be, so that none is left with so few fragments that a loss weighs more in
 /// it. Both ends derive the layout from the length.

@@ -208,7 +208,8 @@ final class MixShard: LinkOwner, @unchecked Sendable {
         case .register:
             let contents = UnsafeBufferPointer(start: frame + LinkFrame.kindBytes, count: engine.suite.packetBytes)
             guard let ids = LinkFrame.registered(contents) else { return false }
-            return shared.register(ids, at: MixShared.Place(shard: number, link: link.id))
+            shared.register(ids, at: MixShared.Place(shard: number, link: link.id))
+            return true
         case .packet, .delivery, nil: return false
         }
     }

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// What the threads of a node share: who awaits which reply, and the node's own loops.
 final class MixShared: Sendable {
-    /// Ids that one client's link may have out.
+    /// Ids that one client's link may have out; beyond them the oldest are forgotten, whose SURBs nobody used.
     static let idsPerLink = 4096
     private static let loopLimit = 4096
     static let loopIDBytes = 16
@@ -16,7 +16,8 @@ final class MixShared: Sendable {
 
     private struct State {
         var awaited: [[UInt8]: (place: Place, epoch: UInt64)] = [:]
-        var counts: [Place: Int] = [:]
+        /// The last ids of each link, in the order in which they came.
+        var ids: [Place: [[UInt8]]] = [:]
         var service: Place?
         var loops: [[UInt8]: Int64] = [:]
         var epoch: UInt64 = 0
@@ -34,14 +35,15 @@ final class MixShared: Sendable {
 
     // MARK: - Clients
 
-    /// False for more ids than a link may have out.
-    func register(_ ids: [[UInt8]], at place: Place) -> Bool {
+    func register(_ ids: [[UInt8]], at place: Place) {
         state.withLock { state in
-            guard state.counts[place, default: 0] + ids.count <= Self.idsPerLink else { return false }
-            for id in ids where state.awaited.updateValue((place, state.epoch), forKey: id) == nil {
-                state.counts[place, default: 0] += 1
-            }
-            return true
+            for id in ids where state.awaited[id] == nil { state.awaited[id] = (place, state.epoch) }
+            state.ids[place, default: []] += ids
+            let over = (state.ids[place]?.count ?? 0) - Self.idsPerLink
+            // Not for each frame: what is forgotten is moved up behind.
+            guard over > Self.idsPerLink / 4, let old = state.ids[place]?.prefix(over) else { return }
+            for id in old where state.awaited[id]?.place == place { state.awaited[id] = nil }
+            state.ids[place]?.removeFirst(over)
         }
     }
 
@@ -49,9 +51,7 @@ final class MixShared: Sendable {
     func claim(_ id: [UInt8]) -> Place? {
         state.withLock { state in
             if id.allSatisfy({ $0 == 0 }) { return state.service }
-            guard let place = state.awaited.removeValue(forKey: id)?.place else { return nil }
-            state.counts[place, default: 1] -= 1
-            return place
+            return state.awaited.removeValue(forKey: id)?.place
         }
     }
 
@@ -60,21 +60,21 @@ final class MixShared: Sendable {
     func leave(_ place: Place) {
         state.withLock { state in
             if state.service == place { state.service = nil }
-            if state.counts.removeValue(forKey: place) != nil {
-                state.awaited = state.awaited.filter { $1.place != place }
+            for id in state.ids.removeValue(forKey: place) ?? [] where state.awaited[id]?.place == place {
+                state.awaited[id] = nil
             }
         }
     }
 
     /// An epoch begins: a reply dies with the keys of its epoch, so an id that was told before the last one is awaited in
-    /// vain. Without this, lost replies would use up what a link may have out.
+    /// vain.
     func enter(_ epoch: UInt64) {
         state.withLock { state in
             guard state.epoch != epoch else { return }
             state.epoch = epoch
-            for (id, entry) in state.awaited where entry.epoch &+ 1 < epoch {
-                state.awaited[id] = nil
-                state.counts[entry.place, default: 1] -= 1
+            state.awaited = state.awaited.filter { $1.epoch &+ 1 >= epoch }
+            for place in state.ids.keys {
+                state.ids[place]?.removeAll { state.awaited[$0]?.place != place }
             }
         }
     }

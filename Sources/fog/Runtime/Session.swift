@@ -14,6 +14,7 @@ final class Session: Sendable {
     let environment: [String: String]
     let clock: any FogClock = SystemClock()
     private let carriers = Mutex<[String: HTTPCarrier]>([:])
+    private let mixWays = Mutex<[FogContext.MixWay: MixWayCarrier]>([:])
 
     var mode: OutputMode { settings.output }
     var now: Timestamp { clock.now }
@@ -48,6 +49,11 @@ final class Session: Sendable {
             return Array(carriers.values)
         }
         for carrier in open { await carrier.shutDown() }
+        let ways = mixWays.withLock { ways in
+            defer { ways = [:] }
+            return Array(ways.values)
+        }
+        for way in ways { await way.shutDown() }
     }
 
     // MARK: The coordinator
@@ -68,8 +74,19 @@ final class Session: Sendable {
         }
     }
 
-    func carrier(for context: FogContext) throws -> HTTPCarrier {
-        try carrier(to: context.server, pin: context.isPinned ? context.coordinator : nil)
+    /// The way that a context names: through the mixnet when it names that, and then no other.
+    func carrier(for context: FogContext) throws -> any Carrier {
+        guard let mix = context.mix else {
+            return try carrier(to: context.server, pin: context.isPinned ? context.coordinator : nil)
+        }
+        let (way, isNew) = try mixWays.withLock { ways in
+            if let way = ways[mix] { return (way, false) }
+            let way = try MixWayCarrier(mix, state: folders.state)
+            ways[mix] = way
+            return (way, true)
+        }
+        if isNew, way.isTest { console.warn("NO ANONYMITY: the mixnet is a test network") }
+        return way.carrier
     }
 
     func contexts() throws -> ContextsFile { try ContextsFile.load(folders.contextsFile) }

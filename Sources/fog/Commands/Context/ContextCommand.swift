@@ -6,7 +6,9 @@ internal import FogCore
 struct ContextCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         "context", "Choose among the coordinators you joined.", examples: ["fog context list", "fog context use lab"],
-        subcommands: [ContextList.self, ContextUse.self, ContextShow.self, ContextRemove.self])
+        subcommands: [
+            ContextList.self, ContextUse.self, ContextShow.self, ContextMix.self, ContextRemove.self,
+        ])
 }
 
 /// `fog context list`
@@ -80,6 +82,10 @@ struct ContextShow: SessionCommand {
             sheet.add("name", context.name.isEmpty ? "none (by address)" : context.name)
             sheet.add("server", context.server)
             if context.isPinned { sheet.add("tls", "under the coordinator's own key only") }
+            if let mix = context.mix {
+                sheet.add("mix", "\(mix.level), network \(mix.network)")
+                sheet.add("service", mix.service)
+            }
             sheet.add("coordinator", "\(context.coordinator.id)")
             sheet.add("identity", session.settings.identity ?? context.identityFile)
             session.console.print(sheet)

@@ -137,7 +137,8 @@ struct JoinCommand: SessionCommand {
         let name = saveAs ?? contexts.freeName(for: info.name, coordinator: token.coordinator)
         let context = FogContext(
             name: name, server: token.url, coordinator: token.coordinator, identityFile: path,
-            isPinned: token.isPinned)
+            isPinned: token.isPinned,
+            mix: contexts[name].flatMap { $0.coordinator == token.coordinator ? $0.mix : nil })
         try contexts.put(context, makeCurrent: true)
         try contexts.save(session.folders.contextsFile)
         return context

@@ -30,6 +30,8 @@ enum ReachabilityChecks {
                     "name", .bad, "\(context.server) is no address: https://HOST:PORT", fix: "fog context show")
             ]
         }
+        // Nothing goes to the address of who is reached through a mixnet.
+        guard context.mix == nil else { return await ask(context, place, session) }
         var findings: [Finding] = []
         do {
             let proxy = try ProxySetting(environment: session.environment).proxy(for: context.server)

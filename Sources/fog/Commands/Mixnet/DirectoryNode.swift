@@ -53,7 +53,7 @@ struct DirectoryNode {
         try await ServiceRun.group([host] + beside, logger: logger).run()
     }
 
-    private static func tell(_ event: MixMember.Event, _ logger: Logger) {
+    static func tell(_ event: MixMember.Event, _ logger: Logger) {
         switch event {
         case .accepted(let consensus):
             logger.info(

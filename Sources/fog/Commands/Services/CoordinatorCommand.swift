@@ -76,6 +76,8 @@ struct CoordinatorRun: SessionCommand {
     @Option(help: "How long the history of ended jobs is kept.")
     var retention = "7d"
 
+    @OptionGroup var mixDoor: MixDoorOptions
+
     @OptionGroup var log: LogOptions
 
     @OptionGroup var common: LocalOptions
@@ -88,6 +90,7 @@ struct CoordinatorRun: SessionCommand {
         options.rules = try rules()
         options.rules.take(session.settings)
         options.notices = try session.settings.notices(environment: session.environment)
+        options.mixDoor = try mixDoor.door
         options.installFolder = installFiles.map { Disk.absolute($0) }
         let manager = ServiceManager(environment: session.environment)
         let identityFile = session.settings.identity ?? session.folders.identityFile
@@ -110,6 +113,7 @@ struct CoordinatorRun: SessionCommand {
             manager?.ready("serves \(server)")
         }
         _ = try await host.enrolOperator(operatorKey.publicKey, name: "operator", credits: .zero)
+        host.mixDoor?.announce(session)
         var services = host.services
         if let manager {
             services.append(WatchdogService(manager: manager) { [host] in await host.coordinator.isReady })
@@ -123,9 +127,10 @@ struct CoordinatorRun: SessionCommand {
     ) throws {
         let key = try KeyFile.read("\(folder)/coordinator.key").publicKey
         var contexts = try session.contexts()
+        let free = contexts.freeName(for: name, coordinator: key)
         let context = FogContext(
-            name: contexts.freeName(for: name, coordinator: key), server: server, coordinator: key,
-            identityFile: identityFile, isPinned: isPinned)
+            name: free, server: server, coordinator: key, identityFile: identityFile, isPinned: isPinned,
+            mix: contexts[free]?.mix)
         try contexts.put(context, makeCurrent: contexts.currentContext == nil)
         try contexts.save(session.folders.contextsFile)
     }

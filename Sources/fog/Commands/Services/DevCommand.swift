@@ -32,6 +32,8 @@ struct DevCommand: SessionCommand {
     @Flag(help: "Also offer the profile none, which isolates nothing. For comparisons only.")
     var allowUnsafe = false
 
+    @OptionGroup var mixDoor: MixDoorOptions
+
     @OptionGroup var log: LogOptions
 
     @OptionGroup var common: LocalOptions
@@ -57,9 +59,11 @@ struct DevCommand: SessionCommand {
         options.allowUnsafe = allowUnsafe
         options.volumes = try NamedValues(volume, option: "--volume", wanted: "NAME=PATH").values
         options.proxyExempt = session.settings.proxyExempt
+        options.mixDoor = try mixDoor.door
         let final = options
         let cloud = try await LocalCloud.open(
             final, logger: ServiceRun.logger("fog.dev", log, verbose: common.verbose, quietly: true))
+        cloud.host.mixDoor?.announce(session)
         try await cloud.run { url in
             try Self.save(url, final, cloud, session)
             Self.announce(url, session)
@@ -76,7 +80,8 @@ struct DevCommand: SessionCommand {
         let name = contexts.freeName(for: LocalCloud.context, coordinator: cloud.host.key.publicKey)
         try contexts.put(
             FogContext(
-                name: name, server: url, coordinator: cloud.host.key.publicKey, identityFile: options.identityFile),
+                name: name, server: url, coordinator: cloud.host.key.publicKey, identityFile: options.identityFile,
+                mix: contexts[name]?.mix),
             makeCurrent: true)
         try contexts.save(session.folders.contextsFile)
     }

@@ -17,9 +17,13 @@ struct CoordinatorHost: Sendable {
     let folder: String
     let key: SigningKey
     let notifier: Notifier?
+    /// Into a mixnet, when it has one.
+    let mixDoor: MixDoor?
 
     /// In the order in which they rest on each other.
-    var services: [any Service] { (notifier.map { [$0] } ?? []) + [coordinator, server] }
+    var services: [any Service] {
+        (notifier.map { [$0] } ?? []) + [coordinator, server] + (mixDoor.map { [$0] } ?? [])
+    }
 
     struct Options: Sendable {
         var folder: String
@@ -34,6 +38,8 @@ struct CoordinatorHost: Sendable {
         var installFolder: String?
         /// The operator's hook.
         var notices: Notifier.Configuration?
+        /// A second door, into a mixnet.
+        var mixDoor: MixDoor.Options?
     }
 
     /// Opens everything; nothing is served before ``server`` runs.
@@ -74,8 +80,13 @@ struct CoordinatorHost: Sendable {
                 bound.url = "\(servesTLS ? "https" : "http")://\(ReachableNames.inURL(place)):\(port)"
                 await onBound(bound.url)
             })
+        var mixDoor: MixDoor?
+        if let door = options.mixDoor {
+            mixDoor = try await MixDoor.open(door, folder: "\(options.folder)/mix", to: routes, logger: logger)
+        }
         return CoordinatorHost(
-            coordinator: coordinator, server: server, folder: options.folder, key: key, notifier: notifier)
+            coordinator: coordinator, server: server, folder: options.folder, key: key, notifier: notifier,
+            mixDoor: mixDoor)
     }
 
     /// Remembers requests. What was signed by a clock ahead of ours and admitted before a restart is known by a mark in a

@@ -30,6 +30,7 @@ struct LocalCloud: Sendable {
         var volumes: [String: String] = [:]
         /// Addresses that tasks may reach although they are private or loopback.
         var proxyExempt: [NetworkRange] = []
+        var mixDoor: MixDoor.Options?
         var identityFile: String
         var environment: [String: String]
     }
@@ -46,6 +47,7 @@ struct LocalCloud: Sendable {
         hostOptions.rules = options.rules
         hostOptions.rules.economy = true
         hostOptions.rules.trustAllNodes = true
+        hostOptions.mixDoor = options.mixDoor
         let host = try await CoordinatorHost.open(hostOptions, logger: logger) { url in
             continuation.yield(url)
             continuation.finish()

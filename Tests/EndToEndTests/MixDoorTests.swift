@@ -1,0 +1,55 @@
+import FogCore
+import FogMixnet
+import Foundation
+import Testing
+
+extension EndToEnd {
+    /// A coordinator with a door into a network of processes, and commands that know no other way to it.
+    @Suite("Through the mixnet", .timeLimit(.minutes(10)))
+    struct MixDoorTests {
+        /// What `fog dev --mix` prints as its service.
+        private func service(of home: String) throws -> MixServiceAddress {
+            let folder = "\(home)/state/dev/coordinator/mix"
+            let text = try String(contentsOfFile: "\(folder)/service.key", encoding: .utf8)
+            let secret = try #require(Hex.decode(text.trimmingCharacters(in: .newlines)))
+            return try MixServiceAddress(
+                node: MixKeyStore(folder: folder).identity.publicKey, key: ServiceKeyRing(lasting: secret).publicKey)
+        }
+
+        @Test("A job is sent, followed and read through the mixes alone, and without them nothing is sent")
+        func job() async throws {
+            let network = try await MixNetwork(
+                "--mixes", "3", "--authorities", "4", "--epoch", "10s", "--mean-delay", "5ms")
+            let home = try TemporaryFolder()
+            let cloud = try await Cloud(home: home.path, options: "--mix", network.path)
+            let service = try service(of: home.path)
+            while try await network.consensus().index(of: service.node) == nil {
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            let set = try await cloud.fog(
+                "context", "mix", "dev", "--network", network.path, "--service", service.description)
+            #expect(set.status == 0, "\(set.errors)")
+            #expect(set.errors.contains("NO ANONYMITY"))
+            // Where nobody listens: what a command brings about from now on came through the mixes.
+            let path = "\(home.path)/config/contexts.json"
+            let contexts = try String(contentsOfFile: path, encoding: .utf8)
+            let moved = contexts.replacingOccurrences(of: cloud.url, with: "http://127.0.0.1:1")
+            try #require(moved != contexts)
+            try moved.write(toFile: path, atomically: true, encoding: .utf8)
+            let manifest = "\(home.path)/job.yaml"
+            try "name: through\ncommand: [sh, -c, \"echo mixed; echo $FOG_TASK_INDEX > out\"]\n"
+                .write(toFile: manifest, atomically: true, encoding: .utf8)
+            let job = try await cloud.finished(manifest)
+            #expect(try await cloud.logs(job) == "mixed\n")
+            // The guards are kept, and one set serves all commands.
+            let kept = try FileManager.default.contentsOfDirectory(atPath: "\(home.path)/state/mixnet")
+            #expect(kept.count == 1)
+            let end = try await network.stop()
+            #expect(end.status == 0, "\(end.errors)")
+            let refused = try await cloud.fog("job", "show", job.id)
+            #expect(refused.status != 0)
+            #expect(refused.errors.contains("nothing was sent"), "\(refused.errors)")
+            #expect(try await cloud.stop().status == 0)
+        }
+    }
+}

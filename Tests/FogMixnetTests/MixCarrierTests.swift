@@ -1,0 +1,159 @@
+import FogCore
+import FogMixnet
+import FogNet
+import FogTestSupport
+import Foundation
+import Testing
+
+@Suite("The mixnet's carrier", .timeLimit(.minutes(10)), .serialized)
+struct MixCarrierTests {
+    /// The carrier over three mixes and a service's node, for a body.
+    private static func with(
+        _ endpoint: any CarrierEndpoint, suite: PacketSuite = .k400, mixes: Int = 3, level: RouteLevel = .private,
+        _ body: (MixCarrier, CarrierNetwork) async throws -> Void
+    ) async throws {
+        let network = try await CarrierNetwork(endpoint, suite: suite, mixes: mixes)
+        let carrier = try network.carrier { $0.level = level }
+        let result: Result<Void, any Error>
+        do { result = .success(try await body(carrier, network)) } catch { result = .failure(error) }
+        await carrier.shutDown()
+        try await network.end()
+        try result.get()
+    }
+
+    private static let conformance = CarrierConformance { endpoint, body in
+        try await with(endpoint) { carrier, _ in try await body(carrier) }
+    }
+
+    @Test("over nodes on loopback it keeps every rule", arguments: CarrierConformance.Rule.allCases)
+    func conforms(_ rule: CarrierConformance.Rule) async throws {
+        try await Self.conformance.check(rule)
+    }
+
+    @Test(
+        "requests cross at every level and in both suites, and the answer's fields arrive",
+        arguments: [(PacketSuite.s176, RouteLevel.private, 3), (.k400, .confidential, 6), (.s176, .secret, 9)])
+    func levels(_ suite: PacketSuite, _ level: RouteLevel, _ mixes: Int) async throws {
+        try await Self.with(EndpointDouble(), suite: suite, mixes: mixes, level: level) { carrier, _ in
+            let body = SecureRandom.bytes(20_000)
+            let request = CarrierRequest(method: "POST", target: "/echo?x", headers: ["x-echo": "1"], body: body)
+            let answer = try await carrier.send(request, deadline: .minutes(5))
+            #expect(answer.body == EndpointDouble.echo(of: request) && answer.headers["x-answer"] == "yes, \"it\" is")
+        }
+    }
+
+    @Test("one hop hides nothing and is no level of the carrier")
+    func openLevel() throws {
+        let address = try MixServiceAddress(node: SigningKey.generate().publicKey, key: SecureRandom.bytes(32))
+        struct Nowhere: MixNetworkSource {
+            func consensus(at now: Timestamp) throws(MixnetFailure) -> Consensus { throw MixnetFailure("none", "none") }
+        }
+        var options = MixCarrier.Options()
+        options.level = .open
+        #expect(throws: MixnetFailure.self) { try MixCarrier(to: address, over: Nowhere(), options: options) }
+        #expect(try MixServiceAddress(address.description) == address)
+        for text in ["", "x/y", "\(address.node)", "\(address)00", "\(address)/"] {
+            #expect(throws: MixnetFailure.self, "\(text)") { try MixServiceAddress(text) }
+        }
+    }
+
+    @Test("without a consensus nothing is sent, and a request fails with the reason")
+    func closed() async throws {
+        let endpoint = EndpointDouble()
+        let network = try await CarrierNetwork(endpoint)
+        await network.source.lose()
+        let carrier = try network.carrier { $0.patience = .milliseconds(100) }
+        let failure = await #expect(throws: CarrierFailure.self) {
+            try await carrier.send(.init(method: "GET", target: "/echo"), deadline: .minutes(5))
+        }
+        #expect(failure?.code == "unreachable")
+        #expect(failure?.message == "nothing was sent: no consensus of this network was seen")
+        for node in network.nodes.dropLast() { #expect(try await node.counters().counters.delivered == 0) }
+        await carrier.shutDown()
+        try await network.end()
+        #expect(endpoint.requests == 0)
+    }
+
+    @Test("a service with another key than the one that is known gets nothing that it can read")
+    func impostor() async throws {
+        let endpoint = EndpointDouble()
+        let network = try await CarrierNetwork(endpoint)
+        let other = try MixServiceAddress(node: network.service.address.node, key: SecureRandom.bytes(32))
+        let carrier = try MixCarrier(to: other, over: network.source, clock: network.clock)
+        let failure = await #expect(throws: CarrierFailure.self) {
+            try await carrier.send(.init(method: "GET", target: "/echo"), deadline: .seconds(2))
+        }
+        #expect(failure?.code == "timeout")
+        await carrier.shutDown()
+        try await network.end()
+        #expect(endpoint.requests == 0)
+    }
+
+    @Test("a carrier that has nothing to say sends packets to the service that are none")
+    func cover() async throws {
+        let network = try await CarrierNetwork(EndpointDouble(), isServing: false)
+        let carrier = try network.carrier()
+        await carrier.start()
+        // Nobody takes what comes to the service's node, and nobody but the carrier sends anything there.
+        let node = try #require(network.nodes.last)
+        while try await node.counters().counters.dropped[.unclaimed] ?? 0 < 100 {
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        await carrier.shutDown()
+        try await network.end()
+    }
+
+    @Test("a request that is larger than the service takes is refused in words")
+    func refused() async throws {
+        var options = MixService.Options()
+        options.requestBytesLimit = 10_000
+        let endpoint = EndpointDouble()
+        let network = try await CarrierNetwork(endpoint, options: options)
+        let carrier = try network.carrier()
+        let request = CarrierRequest(method: "POST", target: "/mirror", body: SecureRandom.bytes(20_000))
+        let failure = await #expect(throws: CarrierFailure.self) {
+            try await carrier.send(request, deadline: .minutes(5))
+        }
+        #expect(failure?.code == "unreachable" && failure?.message.contains("takes no such request") == true)
+        #expect(
+            try await carrier.send(.init(method: "GET", target: "/status/204"), deadline: .minutes(5)).status == 204)
+        await carrier.shutDown()
+        try await network.end()
+        #expect(endpoint.requests == 1)
+    }
+}
+
+@Suite("Messages of the carrier")
+struct CarrierMessageTests {
+    @Test("each has one byte form, which is read back")
+    func roundTrip() throws {
+        let key = try ServiceKey(id: 9, publicKey: [UInt8](repeating: 7, count: 32), until: Timestamp(seconds: 5))
+        let messages: [CarrierMessage] = [
+            .hello, .key(instance: 3, key),
+            .request(.init(method: "PATCH", target: "/x?y", headers: ["a": "1", "b": "\u{fc}"], body: [0, 1, 255])),
+            .request(.init(method: "GET", target: "/")), .response(.init(status: 599, headers: ["c": ""], body: [])),
+        ]
+        for message in messages { #expect(try CarrierMessage(bytes: message.bytes) == message) }
+    }
+
+    @Test("bytes that no end writes are refused")
+    func refusals() throws {
+        let good = try CarrierMessage.request(.init(method: "GET", target: "/a", headers: ["n": "v"], body: [1])).bytes
+        for count in 0..<good.count - 1 {
+            #expect(throws: MixnetFailure.self) { try CarrierMessage(bytes: Array(good.prefix(count))) }
+        }
+        let wrong: [CarrierMessage] = [
+            .request(.init(method: "G T", target: "/")), .request(.init(method: "GET", target: "x")),
+            .request(.init(method: "GET", target: "/\r\nx: y")), .response(.init(status: 7)),
+            .request(.init(method: "GET", target: "/", headers: ["a": "1\r\nb: 2"])),
+            .request(.init(method: "GET", target: "/", headers: ["a b": "1"])),
+        ]
+        for message in wrong { #expect(throws: MixnetFailure.self) { try CarrierMessage(bytes: message.bytes) } }
+        #expect(throws: MixnetFailure.self) { try CarrierMessage(bytes: [9]) }
+        #expect(throws: MixnetFailure.self) { try CarrierMessage(bytes: [0, 0]) }
+        let long = String(repeating: "x", count: CarrierMessage.headLimit)
+        #expect(throws: CarrierFailure.self) {
+            try CarrierMessage.request(.init(method: "GET", target: "/" + long)).bytes
+        }
+    }
+}
