@@ -19,7 +19,7 @@ extension EndToEnd {
         @Test("A job is sent, followed and read through the mixes alone, and without them nothing is sent")
         func job() async throws {
             let network = try await MixNetwork(
-                "--mixes", "3", "--authorities", "4", "--epoch", "10s", "--mean-delay", "5ms")
+                "--mixes", "3", "--authorities", "4", "--epoch", "15s", "--mean-delay", "5ms")
             let home = try TemporaryFolder()
             let cloud = try await Cloud(home: home.path, options: "--mix", network.path)
             let service = try service(of: home.path)

@@ -74,6 +74,22 @@ struct MixCarrierTests {
         #expect(endpoint.requests == 0)
     }
 
+    @Test("a level that the network has no routes for is refused with the reason, not at the deadline")
+    func noRoute() async throws {
+        let network = try await CarrierNetwork(EndpointDouble())
+        let carrier = try network.carrier {
+            $0.level = .confidential
+            $0.patience = .milliseconds(100)
+        }
+        let failure = await #expect(throws: CarrierFailure.self) {
+            try await carrier.send(.init(method: "GET", target: "/echo"), deadline: .hours(1))
+        }
+        #expect(failure?.code == "unreachable")
+        #expect(failure?.message.hasPrefix("nothing was sent: 5 hops need as many families") == true)
+        await carrier.shutDown()
+        try await network.end()
+    }
+
     @Test("a service with another key than the one that is known gets nothing that it can read")
     func impostor() async throws {
         let endpoint = EndpointDouble()

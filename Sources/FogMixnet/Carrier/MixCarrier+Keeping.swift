@@ -10,6 +10,7 @@ extension MixCarrier {
             do throws(MixnetFailure) {
                 try await follow(at: now)
                 try await enter(at: now)
+                try look(at: now)
                 note(nil, at: now)
             } catch {
                 if error.code != "no_guard" { paths = nil }
@@ -86,6 +87,14 @@ extension MixCarrier {
             guards.failed(node.identity, at: now)
             throw MixnetFailure("no_guard", "the guard does not answer: \(error)")
         }
+    }
+
+    /// Whether the network has routes of the level at all: there, and back to the guard.
+    private func look(at now: Timestamp) throws(MixnetFailure) {
+        guard let paths, let place = gate?.place else { return }
+        let end = paths.consensus.index(of: service.node)
+        _ = try paths.route(hops: options.level.hops, first: place, last: end, quality, at: now)
+        _ = try paths.route(hops: options.level.hops, last: place, quality, at: now)
     }
 
     private func lost(_ link: MixClient) { if gate?.link === link { gate = nil } }
