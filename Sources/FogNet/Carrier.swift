@@ -2,7 +2,7 @@ package import FogCore
 
 /// Brings a request to the coordinator and its answer back: the one way in, whatever lies between.
 ///
-/// HTTP is a carrier, memory is one, the mixnet will be one. A carrier may lose, delay, repeat or reorder; it never
+/// HTTP is a carrier, memory is one, the mixnet is one. A carrier may lose, delay, repeat or reorder; it never
 /// alters, and it never answers for the coordinator but by throwing.
 package protocol Carrier: Sendable {
     /// - Throws: ``CarrierFailure`` when no answer came until the deadline, or when it is known that none will.
