@@ -35,6 +35,8 @@ actor MixExchange {
     private var asker: AskingEnd
     private var answerer: AnsweringEnd
     private var vault = SURBVault()
+    /// What frames to the answerer are sealed to.
+    private let sealing: MixKey
     private var quality = RouteQuality()
     /// The network, its nodes, and the chooser, by epoch.
     private var known: [UInt64: (consensus: Consensus, view: MixNetworkView)] = [:]
@@ -52,6 +54,7 @@ actor MixExchange {
     ) throws {
         (self.network, self.service, self.conditions, self.reply) = (network, service, conditions, reply)
         let parameters = network.file.parameters
+        sealing = try MixKey.generate(epoch: 0)
         times = DeliveryTimes(hops: conditions.hops, meanDelay: parameters.meanDelay)
         (asking, answering) = (MixLinks(), MixLinks(key: key))
         var generator = SystemRandomNumberGenerator()
@@ -185,7 +188,8 @@ actor MixExchange {
                 if frame.kind == .data || frame.kind == .parity { routes[frame.sequence] = way }
                 report.epochs.insert(epoch)
                 let packet = try PacketMaker(suite: view.suite, epoch: epoch)
-                    .forward(frame.bytes, along: view.hops(way, epoch: epoch))
+                    .forward(
+                        FrameSeal.seal(frame, to: .lasting(sealing.publicKey)), along: view.hops(way, epoch: epoch))
                 await send(packet.bytes, to: way[0], over: asking, view)
             }
             for outcome in asker.takeOutcomes() {
@@ -231,14 +235,20 @@ actor MixExchange {
         let body = vault.take(delivery.id, delivery.payload)
         if let loop = loops.removeValue(forKey: delivery.id) { return learn(loop.route, true) }
         guard let body else { return }
-        if case .answer(let bytes) = try asker.receive(MessageFrame(bytes: body), at: clock.now) { answer = bytes }
+        if case .answer(let bytes) = try asker.receive(
+            MessageFrame(bytes: Array(body.prefix(MessageFrame.byteCount))), at: clock.now)
+        {
+            answer = bytes
+        }
     }
 
     // MARK: - The answerer
 
     private func serve(_ delivery: MixClient.Delivery) throws {
-        guard let body = Payload.body(of: delivery.payload) else { return }
-        guard case .request(let bytes) = try answerer.receive(MessageFrame(bytes: body), at: clock.now) else { return }
+        guard let body = Payload.body(of: delivery.payload),
+            let frame = FrameSeal.open(body, id: ServiceKey.lastingID, with: sealing),
+            case .request(let bytes) = try answerer.receive(frame, at: clock.now)
+        else { return }
         request = bytes
         try answerer.answer(reply)
     }
@@ -251,7 +261,8 @@ actor MixExchange {
                 let epoch = [clockEpoch, clockEpoch - 1].first { UInt8(truncatingIfNeeded: $0) == surb.epochByte }
                 if let epoch {
                     let (first, then) = (Int(surb.first), try view(of: epoch).view)
-                    await send(try surb.packet(departure.frame.bytes), to: first, over: answering, then)
+                    let body = departure.frame.bytes + [UInt8](repeating: 0, count: FrameSeal.overhead)
+                    await send(try surb.packet(body), to: first, over: answering, then)
                 }
             }
             try await Task.sleep(for: conditions.interval.duration)

@@ -54,7 +54,15 @@ struct TestNetwork {
         options.serviceKey = service
         options.loss = loss
         let own = view.nodes.isEmpty ? try with([try #require(entry(index, port: port))]) : view
-        nodes[index] = try await MixNode.start(options, store: store, view: own, at: time)
+        while true {
+            do {
+                nodes[index] = try await MixNode.start(options, store: store, view: own, at: time)
+                return
+            } catch  where port != 0 && "\(error)".contains("in use") {
+                // A connection of somebody else has the number meanwhile; a test's time limit ends a wait that is in vain.
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
     }
 
     var route: [Hop] {

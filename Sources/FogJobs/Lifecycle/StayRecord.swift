@@ -17,7 +17,7 @@ package struct StayRecord: Hashable, Sendable, Codable {
     /// After so many seconds in all, everything counts half.
     private static let memory: Int64 = 8 * 168 * hour
     /// An hour's own rate weighs as much as the mean once so many seconds of it are known.
-    private static let borrowed = 2.0 * 3600
+    private static let borrowed = 1800.0
 
     package init() { (lent, departures) = ([], []) }
 
