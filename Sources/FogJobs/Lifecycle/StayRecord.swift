@@ -25,8 +25,8 @@ package struct StayRecord: Hashable, Sendable, Codable {
 
     /// The machine was lent from one moment to another; of more than a week the last one counts.
     package mutating func add(from: Timestamp, to: Timestamp) {
-        var (start, end) = (from.microseconds / 1_000_000, to.microseconds / 1_000_000)
-        start = max(start, end - Int64(Self.hours) * Self.hour)
+        let end = to.microseconds / 1_000_000
+        var start = max(from.microseconds / 1_000_000, end - Int64(Self.hours) * Self.hour)
         guard start < end, start >= 0 else { return }
         grow()
         while start < end {
@@ -34,8 +34,7 @@ package struct StayRecord: Hashable, Sendable, Codable {
             lent[Self.cell(start)] += next - start
             start = next
         }
-        end = lent.reduce(0, +)
-        guard end > Self.memory else { return }
+        guard lent.reduce(0, +) > Self.memory else { return }
         for cell in lent.indices { (lent[cell], departures[cell]) = (lent[cell] / 2, departures[cell] / 2) }
     }
 

@@ -15,7 +15,6 @@ final class SandboxDoor: Sendable {
     private let listener: Int32
     private let host: SandboxHost
     private let profiles: String
-    private let slots: Int
     private let state: Mutex<State>
     /// Dispatch's sources may be used from any thread; they only do not say so.
     nonisolated(unsafe) private let source: any DispatchSourceRead
@@ -76,7 +75,6 @@ final class SandboxDoor: Sendable {
         host = try SandboxHost(launcherPath: Launcher.locate(), options: options)
         listener = fog_door_listen(folder, RunCall.socketName)
         guard listener >= 0 else { throw CommandLineFailure("unwritable", "\(path): \(Disk.words())") }
-        self.slots = slots
         // The lowest is taken first: it is warm.
         state = Mutex(State(free: Array((0..<slots).reversed())))
         source = DispatchSource.makeReadSource(
@@ -90,6 +88,8 @@ final class SandboxDoor: Sendable {
             guard let call = receive(line) else { return _ = Glibc.close(line) }
             Task { await serve(call) }
         }
+        // A number that is closed before the source lets go of it may be somebody else's by then.
+        source.setCancelHandler { [listener] in Glibc.close(listener) }
         source.resume()
     }
 
@@ -98,7 +98,6 @@ final class SandboxDoor: Sendable {
         source.cancel()
         unlink(path)
         await host.shutdown()
-        Glibc.close(listener)
     }
 
     // MARK: - A call
@@ -237,9 +236,15 @@ final class SandboxDoor: Sendable {
 /// Ends the command when its client is gone or passes a signal on: SIGTERM first, SIGKILL after the grace, at once when
 /// asked a second time.
 private final class ClientWatch {
-    private let source: any DispatchSourceRead
+    private let source: (any DispatchSourceRead)?
 
     init(_ line: Int32, _ slot: SandboxSlot, grace: TimeSpan) {
+        // Its own, which it closes when it has let go of it: the call's is closed before.
+        let line = fcntl(line, F_DUPFD_CLOEXEC, 0)
+        guard line >= 0 else {
+            source = nil
+            return
+        }
         let asked = Mutex(0)
         let source = DispatchSource.makeReadSource(
             fileDescriptor: line, queue: DispatchQueue(label: "fog.sandbox.client"))
@@ -255,9 +260,10 @@ private final class ClientWatch {
             // Unstructured: a signal has no task to belong to; the run it ends is awaited by the call.
             Task { await slot.terminate(grace: isFirst ? grace : .zero) }
         }
+        source.setCancelHandler { Glibc.close(line) }
         source.resume()
         self.source = source
     }
 
-    func cancel() { source.cancel() }
+    func cancel() { source?.cancel() }
 }
