@@ -224,11 +224,19 @@ extension EndToEnd {
                 let name: String
                 let tasks: Int
                 let quote: String
+                let offers: [Offer]
+            }
+            struct Offer: Decodable {
+                let purchase: String
+                let core: String
             }
             let quote = try JSONDecoder().decode(Quote.self, from: Data(end.outputBytes))
             #expect(quote.name == "dry" && quote.tasks == 1)
-            // Two cores for an hour, at one credit a core-hour and more for the memory.
-            #expect((Double(quote.quote) ?? 0) >= 2)
+            // Two cores for an hour, at the price of a core-hour that moves with use, and more for the memory.
+            let offer = try #require(quote.offers.first { $0.purchase == "on-demand" })
+            let core = try #require(Double(offer.core))
+            #expect((0.25...4).contains(core))
+            #expect((Double(quote.quote) ?? 0) > 2 * core)
             #expect(try await cloud.fog("job", "list", "--name", "dry", "--quiet").output.isEmpty)
         }
 
