@@ -21,6 +21,8 @@ package struct FogClient: Sendable {
     package var deadline: TimeSpan = .seconds(30)
     /// Goes with every request: where it stands in a distributed trace (W3C Trace Context).
     package var traceparent: String?
+    /// Names of private jobs; nil = they are called as the coordinator calls them.
+    package var naming: (any JobNaming)?
     /// The way of a worker's frequent requests; nil = they are signed with the key like all others.
     package internal(set) var link: WorkerLink?
 
@@ -45,7 +47,7 @@ package struct FogClient: Sendable {
     // MARK: Jobs
 
     package func submit(_ body: SubmitBody, idempotencyKey: String) async throws -> JobBody {
-        try await call("POST", "/v1/jobs", body, idempotencyKey: idempotencyKey)
+        named(try await call("POST", "/v1/jobs", body, idempotencyKey: idempotencyKey))
     }
 
     package func quote(_ body: SubmitBody) async throws -> QuoteBody {
@@ -58,12 +60,22 @@ package struct FogClient: Sendable {
     ) async throws -> JobListBody {
         var query = Query()
         query.add("state", states.map(\.rawValue).joined(separator: ","))
-        query.add("name", name)
+        query.add("name", name.map { naming?.told($0) ?? $0 })
         query.add("label", label)
         query.add("account", account)
         query.add("before", before?.description)
         query.add("limit", String(limit))
-        return try await call("GET", "/v1/jobs" + query.text)
+        var answer: JobListBody = try await call("GET", "/v1/jobs" + query.text)
+        answer.jobs = answer.jobs.map(named)
+        return answer
+    }
+
+    /// A job as this user calls it.
+    private func named(_ job: JobBody) -> JobBody {
+        var named = job
+        named.seal = StandIn.id(inName: job.name)
+        if named.seal != nil, let own = naming?.own(job.name) { named.name = own }
+        return named
     }
 
     /// - Parameter reference: an id, a unique prefix of one, or a name.
@@ -71,7 +83,8 @@ package struct FogClient: Sendable {
     package func job(_ reference: String, wait: TimeSpan = .zero) async throws -> JobBody {
         var query = Query()
         query.add("wait", wait == .zero ? nil : wait.description)
-        return try await call("GET", "/v1/jobs/\(Query.escaped(reference))" + query.text, patience: wait)
+        let told = naming?.told(reference) ?? reference
+        return named(try await call("GET", "/v1/jobs/\(Query.escaped(told))" + query.text, patience: wait))
     }
 
     package func tasks(_ id: JobID, after: UInt32? = nil, states: [TaskState] = [], limit: Int = 200) async throws
@@ -120,28 +133,41 @@ package struct FogClient: Sendable {
     }
 
     package func cancel(_ id: JobID, reason: String) async throws -> JobBody {
-        try await call("POST", "/v1/jobs/\(id)/cancel", ReasonBody(reason: reason), idempotencyKey: Self.newKey())
+        named(
+            try await call("POST", "/v1/jobs/\(id)/cancel", ReasonBody(reason: reason), idempotencyKey: Self.newKey()))
     }
 
     package func hold(_ id: JobID, reason: String) async throws -> JobBody {
-        try await call("POST", "/v1/jobs/\(id)/hold", ReasonBody(reason: reason), idempotencyKey: Self.newKey())
+        named(try await call("POST", "/v1/jobs/\(id)/hold", ReasonBody(reason: reason), idempotencyKey: Self.newKey()))
     }
 
     package func release(_ id: JobID) async throws -> JobBody {
-        try await call("POST", "/v1/jobs/\(id)/release", EmptyBody(), idempotencyKey: Self.newKey())
+        named(try await call("POST", "/v1/jobs/\(id)/release", EmptyBody(), idempotencyKey: Self.newKey()))
+    }
+
+    // MARK: Private jobs
+
+    package func candidates(_ body: CandidatesRequest) async throws -> CandidatesBody {
+        try await call("POST", "/v1/candidates", body)
+    }
+
+    package func reseal(_ id: JobID, adding keys: SealedKeys) async throws -> JobBody {
+        named(try await call("POST", "/v1/jobs/\(id)/keys", ResealBody(keys: keys), idempotencyKey: Self.newKey()))
     }
 
     package func fund(_ id: JobID, adding credits: Credits) async throws -> JobBody {
-        try await call("POST", "/v1/jobs/\(id)/fund", FundBody(credits: credits), idempotencyKey: Self.newKey())
+        named(try await call("POST", "/v1/jobs/\(id)/fund", FundBody(credits: credits), idempotencyKey: Self.newKey()))
     }
 
     /// - Parameter span: from now on; zero takes an earlier wish back.
     package func keep(_ id: JobID, for span: TimeSpan) async throws -> JobBody {
-        try await call("POST", "/v1/jobs/\(id)/keep", KeepBody(span: span), idempotencyKey: Self.newKey())
+        named(try await call("POST", "/v1/jobs/\(id)/keep", KeepBody(span: span), idempotencyKey: Self.newKey()))
     }
 
     package func retry(_ id: JobID, onlyFailed: Bool) async throws -> JobBody {
-        try await call("POST", "/v1/jobs/\(id)/retry", RetryBody(onlyFailed: onlyFailed), idempotencyKey: Self.newKey())
+        named(
+            try await call(
+                "POST", "/v1/jobs/\(id)/retry", RetryBody(onlyFailed: onlyFailed), idempotencyKey: Self.newKey()))
     }
 
     /// A piece of a task's log.

@@ -22,11 +22,13 @@ extension Coordinator {
     /// - Returns: the job, and whether it is new.
     package func submit(
         document text: String, fileTable: Digest?, idempotencyKey: String?, by principal: Principal,
-        secrets: [String: String] = [:], only selection: [UInt32]? = nil, trace: TraceParent? = nil
+        secrets: [String: String] = [:], keys: SealedKeys? = nil, only selection: [UInt32]? = nil,
+        trace: TraceParent? = nil
     ) async throws -> (record: JobRecord, isNew: Bool) {
         var submission = try await read(
             document: text, fileTable: fileTable, idempotencyKey: idempotencyKey, by: principal)
-        submission.trace = trace
+        try Self.check(submission.spec, keys: keys)
+        (submission.trace, submission.keys) = (trace, keys)
         if let selection {
             submission.selection = selection
             submission.document = Retrial.join(submission.document, selection: selection)
@@ -66,14 +68,18 @@ extension Coordinator {
     }
 
     /// Reads a submission without taking it in.
-    package func quote(document text: String, fileTable: Digest?, by principal: Principal) async throws -> Quote {
+    package func quote(
+        document text: String, fileTable: Digest?, keys: SealedKeys? = nil, by principal: Principal
+    ) async throws -> Quote {
         let submission = try await read(document: text, fileTable: fileTable, idempotencyKey: nil, by: principal)
         let spec = submission.spec
+        try Self.check(spec, keys: keys)
         let now = now
-        let record = JobRecord(
+        var record = JobRecord(
             id: JobID(high: 0, low: 0), name: spec.name, account: principal.account, submitter: principal.key,
             submittedAt: now.wall, idempotencyKey: nil, documentDigest: submission.documentDigest, fileTable: nil,
             labels: [:], priority: spec.priority, progress: JobProgress(steps: [], budget: .zero))
+        record.progress.keys = keys
         let job = ActiveJob(record: record, spec: spec, files: submission.files)
         let nodes = standingNodes.map {
             var record = core.nodeRecord($0, at: now)

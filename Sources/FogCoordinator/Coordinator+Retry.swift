@@ -31,7 +31,7 @@ extension Coordinator {
         }
         return try await submit(
             document: document.canonical, fileTable: record.fileTable, idempotencyKey: nil, by: principal,
-            only: selection
+            keys: record.progress.keys, only: selection
         ).record
     }
 

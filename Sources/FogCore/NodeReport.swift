@@ -23,9 +23,12 @@ package struct NodeReport: Hashable, Sendable, Codable {
     package var protocolVersion: Int
     /// It has a battery or a mobile network: it may be carried off, run empty, or pay for its bytes.
     package var isMobile: Bool
+    /// What it says of itself to those who seal private jobs, signed, in base64; nil = it takes none.
+    package var statement: String?
 
     private enum CodingKeys: String, CodingKey {
         case name, architecture, cpu, memory, disk, gpu, programs, labels, region, volumes, profiles, software
+        case statement
         case isMobile = "is_mobile"
         case missingIsolation = "missing_isolation"
         case protocolVersion = "protocol"
@@ -73,6 +76,7 @@ package struct NodeReport: Hashable, Sendable, Codable {
         software = try values.decode(String.self, forKey: .software)
         protocolVersion = try values.decodeIfPresent(Int.self, forKey: .protocolVersion) ?? 1
         isMobile = try values.decodeIfPresent(Bool.self, forKey: .isMobile) ?? false
+        statement = try values.decodeIfPresent(String.self, forKey: .statement)
     }
 }
 

@@ -22,6 +22,8 @@ extension Routes {
         "POST /v1/jobs/{job}/fund": .changeJobs,
         "POST /v1/jobs/{job}/keep": .changeJobs,
         "POST /v1/jobs/{job}/retry": .changeJobs,
+        "POST /v1/jobs/{job}/keys": .changeJobs,
+        "POST /v1/candidates": .submitJobs,
         "GET /v1/events": .seeHistory,
         "POST /v1/blobs/missing": .storeContent,
         "PUT /v1/blobs/{digest}": .storeContent,

@@ -16,7 +16,8 @@ extension Routes {
                 let body = try Wire.decode(SubmitBody.self, from: asked.request.body)
                 if parameters.text("dry_run") == "1" {
                     let quote = try await routes.coordinator.quote(
-                        document: body.document, fileTable: body.fileTable, by: asked.principal)
+                        document: body.document, fileTable: body.fileTable, keys: try body.keys?.checked(),
+                        by: asked.principal)
                     return try .json(QuoteBody(quote))
                 }
                 let key = asked.request.headers["fog-idempotency-key"]
@@ -26,7 +27,7 @@ extension Routes {
                 }
                 let (record, isNew) = try await routes.coordinator.submit(
                     document: body.document, fileTable: body.fileTable, idempotencyKey: key, by: asked.principal,
-                    secrets: body.secrets ?? [:],
+                    secrets: body.secrets ?? [:], keys: try body.keys?.checked(),
                     trace: asked.request.headers["traceparent"].flatMap { TraceParent($0) })
                 return try .json(JobBody(record), status: isNew ? 201 : 200)
             }

@@ -33,7 +33,9 @@ package struct Routes: CarrierEndpoint {
 
     static let routes: [(pattern: RoutePattern, handler: Handler)] =
         (jobRoutes + placementRoutes + contentRoutes + workerRoutes + linkRoutes + otherRoutes + enrolmentRoutes
-        + usageRoutes + operatorRoutes + economyRoutes + marketRoutes).map { (RoutePattern($0.0), $0.1) }
+        + privateRoutes + usageRoutes + operatorRoutes + economyRoutes + marketRoutes).map {
+            (RoutePattern($0.0), $0.1)
+        }
 
     /// All of them; a path that is written out comes before one with parameters that it would fit as well, and answers
     /// for all its methods. An open route has no handler.

@@ -16,6 +16,23 @@ enum ColumnText {
         return elements
     }
 
+    // MARK: Sealed keys: {key id: base64}
+
+    static func keys(_ keys: SealedKeys) -> String {
+        JSON.object(
+            keys.boxes.sorted { $0.key < $1.key }.map { .init($0.key, .string(Base64.encode($0.value.bytes))) }
+        ).compact
+    }
+
+    static func keys(_ text: String) throws(StoreFailure) -> SealedKeys {
+        var boxes: [String: Base64Bytes] = [:]
+        for member in (try? JSON(parsing: text))?.members ?? [] {
+            boxes[member.name] = Base64.decode(member.value.string ?? "").map { Base64Bytes($0) }
+        }
+        guard let keys = try? SealedKeys(boxes) else { throw corrupt("sealed keys", text) }
+        return keys
+    }
+
     // MARK: Steps: [[name, base, count, cursor, state of the untouched, {state: number}], …]
 
     static func steps(_ steps: [StepProgress]) -> String {

@@ -25,7 +25,8 @@ struct Fog: AsyncParsableCommand {
                 subcommands: [
                     JobCommand.self, NodeCommand.self, LedgerCommand.self, MarketCommand.self, ContextCommand.self,
                     IdentityCommand.self,
-                    EnrollCommand.self, SandboxCommand.self, ProfileCommand.self, QuotaCommand.self, ConfigCommand.self,
+                    EnrollCommand.self, CandidateCommand.self, SandboxCommand.self, ProfileCommand.self,
+                    QuotaCommand.self, ConfigCommand.self,
                 ]),
             CommandGroup(
                 name: "Machines",

@@ -16,6 +16,8 @@ struct Bench {
     var now = Moment(wall: Timestamp(seconds: 1_800_000_000), boot: .hours(1))
     var client: Principal
     private(set) var workers: [SigningKey] = []
+    /// Whether machines that say hello take private jobs.
+    var statements = false
 
     /// - Parameter credits: what the client has.
     init(rules: CoordinatorConfiguration = Bench.rules, credits: Credits = .credits(1000)) throws {
@@ -105,14 +107,23 @@ struct Bench {
         holding: [AttemptID] = [], speaking protocolVersion: Int = 2
     ) throws -> NodeID {
         let key = key ?? self.key(of: name)
-        let report = NodeReport(
+        var report = NodeReport(
             name: name, architecture: "x86_64", cpu: .cores(cores), memory: memory, disk: .gibibytes(100),
             protocolVersion: protocolVersion)
+        report.statement = statements ? statement(of: key) : nil
         let terms = try core.hello(
             WorkerHello(report: report, allowance: Self.open(cores, memory), incarnation: name, holding: holding),
             from: key.publicKey.id, at: now)
         commit()
         return terms.node
+    }
+
+    /// What a machine says of itself to submitters; what is sealed to it is opened by no test of the core.
+    private func statement(of worker: SigningKey) -> String {
+        let statement = CandidateStatement(
+            machine: worker.publicKey, coordinator: key.publicKey, receiver: ReceivingKey.generate().publicBytes,
+            capability: .cpu, region: "", at: now.wall)
+        return Base64.encode(statement.signed(with: worker).bytes)
     }
 
     static func open(_ cores: Int64 = 4, _ memory: ByteCount = .gibibytes(8)) -> Allowance {
@@ -141,14 +152,15 @@ struct Bench {
     /// Submits a job of one step.
     mutating func submit(
         _ name: String = "job", count: Int = 1, by principal: Principal? = nil, key: String? = nil,
-        _ shape: (inout JobSpec) -> Void = { _ in }
+        keys: SealedKeys? = nil, _ shape: (inout JobSpec) -> Void = { _ in }
     ) throws -> JobID {
         let elements: Elements = count == 1 ? .single : .array(first: 0, last: count - 1, stride: 1)
         var spec = JobSpec(name: name, steps: [StepSpec(action: .command(["true"]), elements: elements)])
         shape(&spec)
-        let submission = Submission(
+        var submission = Submission(
             spec: spec, document: ManifestDocument(of: spec).canonical, documentDigest: .blake2b(Array(name.utf8)),
             files: .empty, fileTable: nil, idempotencyKey: key, submitter: principal ?? client)
+        submission.keys = keys
         let record = try core.submit(submission, at: now).record
         commit()
         return record.id

@@ -9,7 +9,7 @@ struct ManifestSchemaTests {
         "name": "a", "labels": .object(["a": "b"]), "run": "x", "command": ["x"], "needs": ["other"],
         "inputs": ["x"], "outputs": ["x"], "env": .object(["A": "b"]), "secrets": [], "array": "0-9",
         "sweep": .object(["p": [1]]), "max_parallel": 1, "max_failures": 1, "requires": ["ffmpeg"], "image": "host",
-        "profile": "p", "allow_hosts": ["a.example:443"], "verify": "none", "privacy": "public", "sla": "A",
+        "profile": "p", "allow_hosts": ["a.example:443"], "verify": "none", "privacy": "secret", "sla": "A",
         "priority": 1, "deadline": "1h",
         "disconnect_grace": "1h", "exclusive": true, "budget": 1, "resources.cpu": 2, "resources.memory": "1GiB",
         "resources.disk": "2GiB", "resources.time": "2h", "resources.pids": 5, "resources.gpu": 1,
@@ -57,7 +57,7 @@ struct ManifestSchemaTests {
         let paths = Self.paths(of: properties).filter { $0 != "steps" }
         #expect(paths.count > 30)
         // These have one value each that is supported yet, the default.
-        let silent: Set<String> = ["secrets", "image", "privacy"]
+        let silent: Set<String> = ["secrets", "image"]
         for path in paths {
             let value = try #require(Self.samples[path], "no sample for \(path)")
             let (with, without) = try Self.outcomes(path, value, inStep: inStep)

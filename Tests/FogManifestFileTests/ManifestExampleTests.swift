@@ -126,14 +126,13 @@ struct ManifestExampleTests {
         #expect(spec.steps[0].checkpoint == CheckpointPolicy(every: .minutes(10)))
     }
 
-    @Test("7: a private job is refused as not supported yet, and for nothing else")
-    func privately() {
-        let yaml =
+    @Test("7: a private job")
+    func privately() throws {
+        let spec = try spec(
             "{name: risk, run: ./score accounts.csv > scores.csv, inputs: [score, accounts.csv], "
-            + "outputs: [scores.csv], privacy: secret, profile: strict, budget: 5}"
-        let problems = ManifestFile(text: yaml, path: "risk.yaml", folder: nil).outcome.problems
-        #expect(problems.map(\.code) == ["not_supported_yet"])
-        #expect(problems.map(\.path) == ["privacy"])
+                + "outputs: [scores.csv], privacy: secret, profile: strict, budget: 5}",
+            files: ["score": "", "accounts.csv": ""])
+        #expect(spec.privacy == .secret)
     }
 
     @Test("A missing input is told with the name of the file beside it")

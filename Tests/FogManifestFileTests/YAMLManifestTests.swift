@@ -184,7 +184,6 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     ]
 
     static let notYet: [Mistake] = [
-        Mistake("run: a\nprivacy: secret", "not_supported_yet", "privacy", 2, 10, "public"),
         Mistake("run: a\nsecrets: [KEY=x]", "bad_name", "secrets[0]", 2, 11, "--secret"),
         Mistake("run: a\nsecrets: [K, K]", "duplicate", "secrets[1]", 2, 14),
         Mistake("run: a\nsecrets: {k: VAR}", "bad_value", "secrets.k", 2, 14, "env:VAR"),

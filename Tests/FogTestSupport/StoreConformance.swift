@@ -46,6 +46,9 @@ package struct StoreConformance: Sendable, CustomTestStringConvertible {
             job.record.progress.escrowOpen = true
             job.record.progress.deadlineMissed = true
             job.record.progress.keptUntil = make.tick()
+            job.record.progress.keys = try SealedKeys([
+                SigningKey.generate().publicKey.id.description: Base64Bytes(SecureRandom.bytes(KeyWrap.byteCount))
+            ])
             let progress = job.record.progress, id = job.record.id
             #expect(try await store.commit(.make { $0.progress[id] = progress }) == .applied)
             #expect(try await store.job(id) == job)

@@ -9,15 +9,20 @@ package struct SubmitBody: Hashable, Sendable, Codable {
     package var fileTable: Digest?
     /// Values of the secrets that the manifest names; nil = none. No answer ever holds one.
     package var secrets: [String: String]?
+    /// Of a private job: its key, sealed to machines, by their key ids; nil = it is public.
+    package var keys: SealedKeys?
 
-    package init(document: String, fileTable: Digest?, secrets: [String: String]? = nil) {
+    package init(
+        document: String, fileTable: Digest?, secrets: [String: String]? = nil, keys: SealedKeys? = nil
+    ) {
+        self.keys = keys
         self.document = document
         self.fileTable = fileTable
         self.secrets = secrets
     }
 
     enum CodingKeys: String, CodingKey {
-        case document, secrets
+        case document, secrets, keys
         case fileTable = "file_table"
     }
 }
@@ -70,6 +75,10 @@ package struct JobBody: Hashable, Sendable, Codable {
     package var deadlineMissed: Bool
     /// Until when its history, logs and outputs stay at least; nil = as long as every job's.
     package var keptUntil: Timestamp?
+    /// Of a private job: key ids of the machines that its key is sealed to; nil for a public one.
+    package var sealedTo: [String]?
+    /// Of a private job, where its name still says it: what a client gives it is another. Not sent.
+    package var seal: SealID?
 
     package init(_ record: JobRecord) {
         id = record.id
@@ -91,6 +100,7 @@ package struct JobBody: Hashable, Sendable, Codable {
         spent = record.progress.spent
         deadlineMissed = record.progress.deadlineMissed
         keptUntil = record.progress.keptUntil
+        sealedTo = record.progress.keys.map { $0.machines.sorted() }
     }
 
     enum CodingKeys: String, CodingKey {
@@ -101,6 +111,7 @@ package struct JobBody: Hashable, Sendable, Codable {
         case finishedAt = "finished_at"
         case deadlineMissed = "deadline_missed"
         case keptUntil = "kept_until"
+        case sealedTo = "sealed_to"
     }
 }
 

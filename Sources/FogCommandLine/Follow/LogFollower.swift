@@ -13,6 +13,13 @@ package struct LogPiece: Hashable, Sendable {
     package let token: UInt32
     package let stream: LogStreamName
     package let bytes: [UInt8]
+
+    package init(task: UInt32, token: UInt32, stream: LogStreamName, bytes: [UInt8]) {
+        self.task = task
+        self.token = token
+        self.stream = stream
+        self.bytes = bytes
+    }
 }
 
 /// Reads a task's log, attempt after attempt, to its end or to what there is now.

@@ -43,6 +43,8 @@ package struct Folders: Sendable, Hashable {
     }
 
     package var contextsFile: String { "\(configuration)/contexts.json" }
+    /// The machines that private jobs are sealed to.
+    package var candidatesFile: String { "\(configuration)/candidates.json" }
     package var configurationFile: String { "\(configuration)/config.yaml" }
     /// The key of contexts that name no other.
     package var identityFile: String { "\(configuration)/identity.key" }

@@ -51,8 +51,9 @@ final class OutputFolder: Sendable {
         return stream.finish() == file.digest
     }
 
-    func begin(_ file: PlannedFile) throws -> PartialFile {
-        try PartialFile(file, parent: try parent(of: file), folder: path)
+    /// - Parameter resumes: goes on where an earlier run stopped; else from the beginning.
+    func begin(_ file: PlannedFile, resumes: Bool = true) throws -> PartialFile {
+        try PartialFile(file, parent: try parent(of: file), folder: path, resumes: resumes)
     }
 }
 
@@ -67,7 +68,7 @@ struct PartialFile: ~Copyable {
     private(set) var size: Int64 = 0
 
     /// Takes the descriptor of the folder over.
-    fileprivate init(_ file: PlannedFile, parent: Int32, folder: String) throws {
+    fileprivate init(_ file: PlannedFile, parent: Int32, folder: String, resumes: Bool) throws {
         let key = Digest.blake2b(Array(file.path.utf8) + file.digest.bytes).description.prefix(16)
         (self.file, self.parent, self.folder, name) = (file, parent, folder, ".fog-\(key).part")
         descriptor = openat(parent, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o666)
@@ -85,7 +86,7 @@ struct PartialFile: ~Copyable {
             digest.update(piece)
             found += Int64(piece.count)
         }
-        if found > file.size {
+        if found > file.size || !resumes {
             try restart()
         } else {
             size = found

@@ -20,6 +20,8 @@ package struct Submission: Sendable {
     /// Elements to run, of a job that runs part of another again.
     package var selection: [UInt32]?
     package var trace: TraceParent?
+    /// The key of a private job, sealed to machines.
+    package var keys: SealedKeys?
 
     /// How many tasks it makes.
     var taskCount: Int { selection?.count ?? spec.taskCount }
@@ -70,6 +72,7 @@ extension CoordinatorCore {
             fileTable: submission.fileTable, labels: spec.labels, priority: spec.priority,
             progress: JobProgress(steps: steps, budget: budget(for: spec, of: account)))
         record.trace = submission.trace
+        record.progress.keys = submission.keys
         traces[id] = submission.trace?.traceID
         var job = ActiveJob(
             record: record, spec: spec, files: submission.files, selection: submission.selection)

@@ -95,6 +95,8 @@ extension CoordinatorCore {
         guard job.steps[step].spec.secrets.isEmpty || node.row.trusted || isOwn else { throw .parallel }
         // A worker that leaves out what it does not know would run something else under the task's name.
         guard job.steps[step].protocolNeeded <= node.row.report.protocolVersion else { throw .parallel }
+        let seal = seal(of: job, for: node.row.id)
+        guard job.spec.privacy == .public || seal != nil else { throw .parallel }
         // Nor does it know the newest word of the node's owner.
         if let rule = node.allowance?.submitters, !rule.takes(submitterName(of: job.record)) { throw .parallel }
         let isNew = job.tasks[number] == nil
@@ -114,13 +116,14 @@ extension CoordinatorCore {
         record.coreRate = rates.core
         record.gibRate = rates.gibibyte
         record.sellerRate = sale.flatMap { $0.sellerCore < rates.core ? $0.sellerCore : nil }
-        let lease: Lease
+        var lease: Lease
         do {
             lease = try makeLease(record, step: step, number: number, demand: demand, of: job, at: now)
         } catch {
             hold(&job, because: "cannot_expand: \(error.message)", at: now)
             throw .held
         }
+        lease.seal = seal
         if var orphan = task.attempt {
             // The former lease was only presumed dead; from here on its token is stale.
             end(&orphan, of: &job, as: .workerLost, detail: "no word from the node", at: now)
@@ -278,19 +281,7 @@ extension ActiveJob {
         if case .blob(let digest) = try InputSource(input.source) {
             return [LeaseInput(name: input.name, digest: digest, size: blobSizes[digest] ?? 0, executable: false)]
         }
-        guard let entries = files[input.source] else {
-            throw JobsFailure("missing_input", "the input `\(input.source)` was not uploaded")
-        }
-        let name = input.name.hasSuffix("/") ? String(input.name.dropLast()) : input.name
-        let empty = files.emptyFolders(in: input.source).map { path in
-            LeaseInput.emptyFolder(path.isEmpty ? name : name + "/" + path)
-        }
-        return empty
-            + entries.map { entry in
-                LeaseInput(
-                    name: entry.path.isEmpty ? input.name : name + "/" + entry.path, digest: entry.digest,
-                    size: entry.size.bytes, executable: entry.isExecutable)
-            }
+        return try files.leaseInputs(for: input)
     }
 
     /// The archive that a step's image is.

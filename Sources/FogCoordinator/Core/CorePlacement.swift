@@ -294,7 +294,8 @@ extension CoordinatorCore {
                 maxPrice: wishes.maxPrice, terms: terms(of: job, step: step), minTrust: wishes.minTrust,
                 exclude: wishes.exclude,
                 secretsOf: spec.secrets.isEmpty ? nil : owners[job.record.account] ?? job.record.account.description),
-            sla: job.spec.sla, submitter: submitterName(of: job.record),
+            sla: job.spec.sla, submitter: submitterName(of: job.record), isPrivate: job.spec.privacy != .public,
+            sealedTo: sealed(job) ?? [],
             priority: FairShare.rank(
                 priority: job.record.priority, waited: now.wall - job.record.submittedAt, agingStep: rules.agingStep),
             strategy: Strategy(rawValue: wishes.strategy ?? rules.strategy) ?? .standard,

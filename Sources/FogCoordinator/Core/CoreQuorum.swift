@@ -200,6 +200,7 @@ extension CoordinatorCore {
     mutating func weighOwners(at now: Moment) {
         refreshKinship()
         weighAwaiting(at: now)
+        weighSeals(at: now)
         let asking = jobs.values.filter { $0.copiesWanted > 1 && $0.record.progress.cancelReason == nil }
         guard !asking.isEmpty else { return }
         let machines = nodes.values.filter { $0.row.standing != .revoked }

@@ -112,6 +112,13 @@ extension Operation {
         Operation(
             "POST /v1/jobs/{job}/retry", "Run it again as a new job.", body: .json(RetryBody.self),
             [201: .json(JobBody.self)], others: [422]),
+        Operation(
+            "POST /v1/jobs/{job}/keys", "Seal a private job's key to more machines.", body: .json(ResealBody.self),
+            [200: .json(JobBody.self)], others: [409]),
+        Operation(
+            "POST /v1/candidates", "Machines that a private job's key may be sealed to, with what each has signed.",
+            body: .json(CandidatesRequest.self),
+            bounds: ["limit": Bounds.number(1...64)], [200: .json(CandidatesBody.self)]),
     ]
 
     /// Above 0, at most a billion.

@@ -29,6 +29,8 @@ package struct Lease: Hashable, Sendable, Codable {
     package var disconnectGrace: TimeSpan
     package var exclusive: Bool
     package var killGrace: TimeSpan
+    /// Of a private job: its key, sealed to this machine; nil for any other. Then everything else here is the stand-in's.
+    package var seal: LeaseSeal?
     /// Becomes the task's `TRACEPARENT`; nil when the job was submitted without one.
     package var trace: TraceParent?
     /// Digest over the sorted inputs, repeated in the receipt.
@@ -66,6 +68,17 @@ package struct Lease: Hashable, Sendable, Codable {
 
     /// All content that the task reads: its inputs and its image.
     package var content: [LeaseInput] { inputs + (image.map { [$0] } ?? []) }
+}
+
+/// What a machine needs to open a private job's bundle.
+package struct LeaseSeal: Hashable, Sendable, Codable {
+    package var id: SealID
+    package var key: Base64Bytes
+
+    package init(id: SealID, key: Base64Bytes) {
+        self.id = id
+        self.key = key
+    }
 }
 
 /// A place below the work folder where something of a volume is bound, read-only.
@@ -129,7 +142,10 @@ package struct LeaseInput: Hashable, Sendable, Codable {
 }
 
 /// BLAKE2b-256 over a sorted list of files: name, size, execute bit and content. Equal folders give equal digests.
-package func manifestDigest(_ files: [OutputFile]) -> Digest {
+package func manifestDigest(_ files: [OutputFile]) -> Digest { Digest.blake2b(manifestBytes(files)) }
+
+/// What ``manifestDigest(_:)`` is taken over.
+package func manifestBytes(_ files: [OutputFile]) -> [UInt8] {
     var writer = CanonicalWriter()
     writer.write(UInt32(files.count))
     for file in files.sorted() {
@@ -138,5 +154,5 @@ package func manifestDigest(_ files: [OutputFile]) -> Digest {
         writer.write(UInt8(file.executable ? 1 : 0))
         writer.write(file.digest)
     }
-    return Digest.blake2b(writer.bytes)
+    return writer.bytes
 }

@@ -61,6 +61,8 @@ package struct JobProgress: Hashable, Sendable, Codable {
     package var deadlineMissed: Bool
     /// Its history stays at least until then, whatever retention says; nil = as long as every job's.
     package var keptUntil: Timestamp?
+    /// The key of a private job, sealed to the machines that may run it; nil for a public one.
+    package var keys: SealedKeys?
 
     package init(steps: [StepProgress], budget: Credits) {
         self.steps = steps

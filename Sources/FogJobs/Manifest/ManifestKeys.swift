@@ -80,7 +80,10 @@ package enum ManifestKeys {
             ]),
         ManifestKey("checkpoint", .both, "Periodic copy of FOG_CHECKPOINT_DIR", members: checkpoint),
         ManifestKey("verify", .both, "Equal results wanted: auto, none, or from 2 to 5 owners", Form.verification),
-        ManifestKey("privacy", .job, "Mix hops between submitter and worker (public only yet)", Form.words(["public"])),
+        ManifestKey(
+            "privacy", .job,
+            "Mix hops between submitter and worker: none, 3, 5 or 7; above public all content is sealed",
+            Form.words(PrivacyLevel.allCases.map(\.rawValue))),
         ManifestKey("sla", .job, "S: deadline first, highest price; B: cheapest, may be pre-empted", Form.words(sla)),
         ManifestKey("priority", .job, "Order among one account's jobs", Form.integer(0...100)),
         ManifestKey("deadline", .job, "Wanted end: RFC 3339 time or a duration; missed = an event", Form.text),

@@ -197,22 +197,9 @@ extension ManifestReading {
             }
     }
 
-    // MARK: - Not there yet
-
-    mutating func refuseForNow(_ node: ManifestNode, _ path: String, _ thing: String, _ supported: [String]) {
-        let wanted = ManifestReader.alternatives(supported)
-        reader.report(
-            "not_supported_yet", at: node, path, "\(thing) is not supported yet", wanted: wanted,
-            help: supported.isEmpty ? "remove `\(path)`" : "write \(wanted), or remove `\(path)`")
-    }
-
     mutating func readPrivacy(_ fields: ManifestReader.Fields) -> PrivacyLevel {
-        guard let node = fields["privacy"] else { return .public }
-        let word = reader.readWord(node, "privacy", of: PrivacyLevel.allCases.map(\.rawValue))
-        if let word, word != PrivacyLevel.public.rawValue {
-            refuseForNow(node, "privacy", "privacy \(word)", [PrivacyLevel.public.rawValue])
-        }
-        return .public
+        fields["privacy"].flatMap { reader.readWord($0, "privacy", of: PrivacyLevel.allCases.map(\.rawValue)) }
+            .flatMap(PrivacyLevel.init(rawValue:)) ?? .public
     }
 
     mutating func readImage(_ node: ManifestNode, _ path: String) -> StepSpec.Image? {

@@ -6,7 +6,7 @@ enum JobRows {
     static let job = """
         id, name, account, submitter, submitted_at, idempotency_key, document_digest, file_table, labels, priority, \
         steps, held, cancel_reason, first_grant_at, finished_at, budget, spent, escrow_open, settled, deadline_missed, \
-        kept_until, traceparent, reserved_core, reserved_gib
+        kept_until, sealed_keys, traceparent, reserved_core, reserved_gib
         """
 
     static func readJob(_ row: inout Columns) throws -> JobRecord {
@@ -42,13 +42,14 @@ enum JobRows {
         progress.settled = row.bool()
         progress.deadlineMissed = row.bool()
         progress.keptUntil = row.optional { $0.time() }
+        progress.keys = try row.optional { try ColumnText.keys($0.text()) }
         return progress
     }
 
     /// Of a job's row, what a commit may change: `state` stands there to be filtered by.
     static let progressColumns = [
         "state", "steps", "held", "cancel_reason", "first_grant_at", "finished_at", "budget", "spent", "escrow_open",
-        "settled", "deadline_missed", "kept_until",
+        "settled", "deadline_missed", "kept_until", "sealed_keys",
     ]
 
     static func bind(_ progress: JobProgress, to statement: inout Prepared) {
@@ -64,6 +65,7 @@ enum JobRows {
         statement.bind(progress.settled)
         statement.bind(progress.deadlineMissed)
         statement.bind(progress.keptUntil)
+        statement.bind(progress.keys.map { ColumnText.keys($0) })
     }
 
     static let task = """

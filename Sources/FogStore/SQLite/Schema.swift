@@ -26,6 +26,7 @@ enum Schema {
         migrator.registerMigration("10-asks") { try $0.execute(sql: asks) }
         migrator.registerMigration("11-market") { try $0.execute(sql: market) }
         migrator.registerMigration("12-stays") { try $0.execute(sql: stays) }
+        migrator.registerMigration("13-sealed-keys") { try $0.execute(sql: sealedKeys) }
         return migrator
     }
 
@@ -42,6 +43,7 @@ enum Schema {
         BEGIN SELECT RAISE(ABORT, 'the price of an attempt is fixed at its grant'); END;
         """
 
+    private static let sealedKeys = "ALTER TABLE jobs ADD COLUMN sealed_keys TEXT;"
     private static let keptJobs = "ALTER TABLE jobs ADD COLUMN kept_until INTEGER;"
 
     private static let decisions = """

@@ -22,6 +22,9 @@ struct AttemptPlace: Sendable {
 
     var checkpoint: String { work + "/" + TaskEnvironment.checkpointName }
 
+    /// What was opened of a private task's bundle.
+    var opened: String { work + ".opened" }
+
     /// Makes the work folder and, in it, the checkpoint folder.
     func make() throws(WorkerFailure) {
         try Disk.makeFolder(work, mode: 0o755)

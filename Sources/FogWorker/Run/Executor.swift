@@ -16,6 +16,8 @@ struct Executor: Sendable {
     let pump: LogPump
     let processors: ProcessorPool
     let spool: Spool
+    /// To which private jobs are sealed.
+    let receiver: ReceivingKey
     let shelf = WorkShelf()
     let logger: Logger
 
@@ -38,8 +40,9 @@ struct Executor: Sendable {
     // MARK: - To the end of the program
 
     private func perform(_ run: inout AttemptRun, slot index: Int, for agent: WorkerAgent) async {
-        let lease = run.lease
         do {
+            try await unseal(&run)
+            let lease = run.work
             let profile = try profiles.profile(named: lease.profile)
             run.isIdle = try await agent.admit(lease, profile)
             run.profile = profile
@@ -58,7 +61,11 @@ struct Executor: Sendable {
             } else {
                 try run.place.make()
             }
-            run.staged = try await stage(lease, run.place)
+            if let opened = run.opened {
+                try await staging.stage(opened, in: run.place, into: &run.staged)
+            } else {
+                run.staged = try await stage(lease, run.place)
+            }
             if !profile.isolated { try await layOut(&run) }
             let output = try LogCapture(
                 stream: "stdout", folder: run.place.spool, limit: profile.limits.standardOutputBytes)
@@ -84,11 +91,33 @@ struct Executor: Sendable {
         } catch let failure as WorkerFailure {
             run.failure = (.stageInFailed, failure.description)
             if failure.code == "bad_image" { run.refuse(failure.message) }
+            if failure.code == "bad_seal" { run.refuse(run.opened == nil ? "\(failure)" : failure.message) }
         } catch let failure as SandboxFailure {
             if failure.code == "bad_image" { return run.refuse(failure.message) }
             run.failure = (failure.code == "bad_input" ? .stageInFailed : .launchFailed, failure.description)
         } catch {
             run.failure = (.launchFailed, "\(error)")
+        }
+    }
+
+    /// Opens the bundle of a private task; a public one has none.
+    private func unseal(_ run: inout AttemptRun) async throws(WorkerFailure) {
+        guard run.lease.seal != nil else { return }
+        let opening = BundleOpening(
+            receiver: receiver, machine: client.key.publicKey, coordinator: client.coordinatorKey,
+            folder: run.place.opened)
+        do throws(WorkerFailure) {
+            run.opened = try await staging.unseal(run.lease, by: opening, into: &run.staged)
+        } catch {
+            logger.warning(
+                "A private task does not open here",
+                metadata: ["attempt": "\(run.lease.attempt)", "error": "\(error)"])
+            // What is wrong with the content is nobody's business but the submitter's and this machine's.
+            if error.code == "bad_seal" || error.code == "bad_input" {
+                throw WorkerFailure(
+                    "bad_seal", "the bundle, or the key that came with it, does not hold on this machine")
+            }
+            throw error
         }
     }
 
@@ -108,7 +137,7 @@ struct Executor: Sendable {
     }
 
     private func task(_ run: AttemptRun, _ profile: SandboxProfile, processors: [UInt16]) -> SandboxTask {
-        let lease = run.lease
+        let lease = run.work
         var task = SandboxTask(
             arguments: lease.arguments,
             environment: TaskEnvironment.variables(
@@ -159,7 +188,7 @@ struct Executor: Sendable {
     private func judge(_ run: inout AttemptRun) {
         if let result = run.result {
             (run.outcome, run.detail) = OutcomeReading.outcome(
-                of: result, lease: run.lease, wish: run.wish,
+                of: result, lease: run.work, wish: run.wish,
                 leftCheckpoint: run.hasFolder && !CheckpointTaking.isEmpty(run.place.checkpoint))
         } else if let (outcome, detail) = run.wish?.report {
             (run.outcome, run.detail) = (outcome, detail)
@@ -170,7 +199,7 @@ struct Executor: Sendable {
 
     /// Takes outputs of a success, and the checkpoint of an attempt that will go on elsewhere.
     private func harvest(_ run: inout AttemptRun) async throws(WorkerFailure) {
-        let (lease, place) = (run.lease, run.place)
+        let (lease, place) = (run.work, run.place)
         switch run.outcome.fault {
         case .none where !lease.outputs.isEmpty:
             let collected: [CollectedFile]
@@ -186,12 +215,25 @@ struct Executor: Sendable {
                     collected, from: place.work, to: place.spool, prefix: "output-",
                     inlineLimit: AttemptReport.inlineOutputLimit)
             }
-        case .policy where run.hasFolder && !CheckpointTaking.isEmpty(place.checkpoint):
+            try await sealOutputs(&run)
+        case .none where run.opened != nil: try await sealOutputs(&run)
+        case .policy where run.opened == nil && run.hasFolder && !CheckpointTaking.isEmpty(place.checkpoint):
             run.checkpoint = try await Disk.offload { () throws(WorkerFailure) in
                 try CheckpointTaking.take(
                     from: place.checkpoint, to: place.spool, maxSize: lease.checkpoint.maxSize, running: false)
             }
         default: break
+        }
+    }
+
+    /// A private task leaves one file, whatever it left: equal for equal results, so that several owners' can be compared.
+    private func sealOutputs(_ run: inout AttemptRun) async throws(WorkerFailure) {
+        guard let opened = run.opened else { return }
+        let (plain, spool) = (run.outputs, run.place.spool)
+        run.outputs = try await Disk.offload { () throws(WorkerFailure) in
+            try opened.seal(
+                plain, as: .result(opened.place), name: OpenedTask.resultName, in: spool,
+                salt: opened.seal.tag(of: plain.files, at: opened.place))
         }
     }
 
@@ -224,22 +266,40 @@ struct Executor: Sendable {
         // Without terms there never was a lease to run.
         guard let coordinator else { return nil }
         let (lease, logs) = (run.lease, run.logs)
-        let digests = await logDigests(logs)
+        let sealed = run.sealedLog
+        let digests: [Digest]
+        if let sealed {
+            digests = [Digest.blake2b(sealed), Digest.blake2b([])]
+        } else {
+            digests = await logDigests(logs)
+        }
+        let profile = run.profile?.digest ?? .zero
         let signed = SignedReceipt(
             Receipt(
                 coordinator: coordinator, attempt: lease.attempt, node: client.key.publicKey,
-                profileDigest: run.profile?.digest ?? .zero, missingIsolation: run.result?.missing ?? [],
+                profileDigest: run.opened.map { $0.seal.commitment(to: profile, at: $0.place) } ?? profile,
+                missingIsolation: run.result?.missing ?? [],
                 inputDigest: LeaseInput.digest(of: lease.content), outputDigest: manifestDigest(run.outputs.files),
                 stdoutDigest: digests[0], stderrDigest: digests[1], exitCode: run.exitCode,
                 signal: run.result?.signal, outcome: run.outcome, usage: run.usage, priceBound: lease.priceBound),
             signedWith: client.key)
         var report = AttemptReport(
             receipt: signed, outputs: run.outputs.files, contents: run.outputs.contents, stdout: nil, stderr: nil,
-            stdoutSize: logs.first?.size ?? 0, stderrSize: logs.last?.size ?? 0,
-            detail: run.detail.map { String($0.prefix(1000)) }, checkpoint: run.checkpoint?.files)
+            stdoutSize: sealed.map { Int64($0.count) } ?? logs.first?.size ?? 0,
+            stderrSize: sealed == nil ? logs.last?.size ?? 0 : 0,
+            detail: run.outwardDetail.map { String($0.prefix(1000)) }, checkpoint: run.checkpoint?.files)
         var tails: [FinishedAttempt.LogTail] = []
-        report.stdout = logs.first.flatMap { inline($0, &tails) } ?? (logs.isEmpty ? Base64Bytes([]) : nil)
-        report.stderr = logs.last.flatMap { inline($0, &tails) } ?? (logs.isEmpty ? Base64Bytes([]) : nil)
+        if let sealed {
+            report.stderr = Base64Bytes([])
+            if sealed.count <= AttemptReport.inlineLogLimit {
+                report.stdout = Base64Bytes(sealed)
+            } else {
+                tails = [.init(stream: "stdout", offset: 0, size: Int64(sealed.count), bytes: sealed)]
+            }
+        } else {
+            report.stdout = logs.first.flatMap { inline($0, &tails) } ?? (logs.isEmpty ? Base64Bytes([]) : nil)
+            report.stderr = logs.last.flatMap { inline($0, &tails) } ?? (logs.isEmpty ? Base64Bytes([]) : nil)
+        }
         var finished = FinishedAttempt(attempt: lease.attempt, report: report)
         finished.cpuNanoseconds = run.usage.cpuNanoseconds
         finished.uploads = run.outputs.uploads + (run.checkpoint?.uploads ?? [])
@@ -316,6 +376,9 @@ struct Executor: Sendable {
         if let slot = run.imageSlot { await host.discard(slot) }
         if !run.staged.keys.isEmpty { await staging.release(run.staged) }
         let (place, hadTree) = (run.place, run.staged.hasTree)
+        if run.lease.seal != nil {
+            _ = try? await Disk.offload { () throws(WorkerFailure) in Disk.removeTree(place.opened) }
+        }
         if run.hasFolder {
             if hadTree || !shelf.keep(place, since: run.stamp) {
                 _ = try? await Disk.offload { () throws(WorkerFailure) in place.clearWork(hadTree: hadTree) }
@@ -335,6 +398,8 @@ struct AttemptRun {
     let lease: Lease
     let place: AttemptPlace
     var profile: SandboxProfile?
+    /// What was opened of a private task's bundle; nil for a public one.
+    var opened: OpenedTask?
     /// Runs on what the machine's owner leaves.
     var isIdle = false
     var staged = StagedInputs()
@@ -368,6 +433,31 @@ struct AttemptRun {
         failure = (.exitNonzero, words)
     }
 
+    /// What runs: the lease, or of a private task the one that was sealed.
+    var work: Lease { opened?.lease ?? lease }
+
+    /// What the coordinator is told beside the outcome. What a private task's end says is in its sealed log; what its
+    /// machine's owner or the operator said is theirs.
+    var outwardDetail: String? {
+        guard opened != nil else { return detail }
+        return outcome.fault == .policy || outcome.fault == .withdrawn ? detail : nil
+    }
+
+    /// The log of a private task, as it leaves this machine; nil for a public one.
+    var sealedLog: [UInt8]? {
+        opened.map { opened in
+            let failed = outcome != .success
+            let streams = logs.map { log in
+                let count = failed ? SealedLog.failedStreamLimit : SealedLog.streamLimit + 1
+                return log.read(at: failed ? max(0, log.size - Int64(count)) : 0, count: count)
+            }
+            return SealedLog(
+                stdout: streams.first ?? [], stderr: streams.last ?? [], detail: detail, failed: failed
+            )
+            .sealed(opened.seal, at: opened.place, token: lease.attempt.token)
+        }
+    }
+
     /// Also of a program that could not be started: 126 or 127, as shells have it.
     var exitCode: Int? {
         guard let result else { return refusalCode }
@@ -382,7 +472,8 @@ struct AttemptRun {
         return Usage(
             cpuNanoseconds: max(0, used?.cpuNanoseconds ?? 0), wallNanoseconds: max(0, used?.wallNanoseconds ?? 0),
             peakBytes: max(0, used?.peakBytes ?? 0), bytesIn: staged.downloaded + network.bytesIn,
-            bytesOut: network.bytesOut + outputs.bytes + (checkpoint?.bytes ?? 0) + logs.reduce(0) { $0 + $1.size },
+            bytesOut: network.bytesOut + outputs.bytes + (checkpoint?.bytes ?? 0)
+                + (opened == nil ? logs.reduce(0) { $0 + $1.size } : 0),
             source: source)
     }
 }

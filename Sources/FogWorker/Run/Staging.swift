@@ -62,19 +62,8 @@ actor Staging {
             let files = lease.inputs.filter { !$0.isFolder }
             let folders = lease.inputs.filter(\.isFolder).map { String($0.name.dropLast()) }
             try await fetchAll(files + lease.checkpointFiles, into: &staged)
-            if lease.inputs.count <= Self.bindLimit {
-                staged.inputs = files.map { SandboxInput(hostPath: cache.path(Self.key($0)), name: $0.name) }
-                staged.inputs += folders.map { SandboxInput(hostPath: cache.emptyFolder, name: $0) }
-            } else {
-                let links = files.map { InputTree.Link(source: cache.path(Self.key($0)), name: $0.name) }
-                // A volume that lies beside files of the tree is bound over a folder of it.
-                let tops = Set(files.map { $0.name.split(separator: "/")[0] })
-                let beside = volumes.map(\.name).filter { tops.contains($0.split(separator: "/")[0]) }
-                staged.hasTree = true
-                staged.inputs = try await InputTree.make(
-                    links, folders: folders + beside, in: place, limit: Self.treeBindLimit)
-            }
-            staged.inputs += volumes
+            let links = files.map { InputTree.Link(source: cache.path(Self.key($0)), name: $0.name) }
+            try await bind(links, folders: folders, volumes: volumes, in: place, into: &staged)
             if !lease.checkpointFiles.isEmpty {
                 let files = lease.checkpointFiles.map {
                     InputTree.Link(source: cache.path(Self.key($0)), name: $0.name)
@@ -86,6 +75,51 @@ actor Staging {
             release(staged)
             throw error
         }
+    }
+
+    /// Gives files and folders their names below the work folder.
+    private func bind(
+        _ links: [InputTree.Link], folders: [String], volumes: [SandboxInput], in place: AttemptPlace,
+        into staged: inout StagedInputs
+    ) async throws(WorkerFailure) {
+        if links.count + folders.count <= Self.bindLimit {
+            staged.inputs = links.map { SandboxInput(hostPath: $0.source, name: $0.name) }
+            staged.inputs += folders.map { SandboxInput(hostPath: cache.emptyFolder, name: $0) }
+        } else {
+            // A volume that lies beside files of the tree is bound over a folder of it.
+            let tops = Set(links.map { $0.name.split(separator: "/")[0] })
+            let beside = volumes.map(\.name).filter { tops.contains($0.split(separator: "/")[0]) }
+            staged.hasTree = true
+            staged.inputs = try await InputTree.make(
+                links, folders: folders + beside, in: place, limit: Self.treeBindLimit)
+        }
+        staged.inputs += volumes
+    }
+
+    /// Brings what is sealed of a private task here, and opens it.
+    /// - Throws: `bad_seal`, `bad_input`, and what ``stage(_:in:)`` throws.
+    func unseal(_ lease: Lease, by opening: BundleOpening, into staged: inout StagedInputs)
+        async throws(WorkerFailure) -> OpenedTask
+    {
+        try await fetchAll(lease.inputs.filter { !$0.isFolder } + lease.checkpointFiles, into: &staged)
+        let paths = Dictionary(
+            (lease.inputs + lease.checkpointFiles).map { ($0.digest, cache.path(Self.key($0))) }
+        ) { first, _ in first }
+        let opened = try await Disk.offload { () throws(WorkerFailure) in try opening.open(lease, paths: paths) }
+        let own = opened.lease
+        let named = opened.links.map { LeaseInput(name: $0.name, digest: .zero, size: 0, executable: false) }
+        if let mistake = InputName.mistake(in: named + own.inputs.filter(\.isFolder)) {
+            throw WorkerFailure("bad_input", mistake)
+        }
+        return opened
+    }
+
+    /// Gives what was opened its names below the work folder.
+    func stage(
+        _ opened: OpenedTask, in place: AttemptPlace, into staged: inout StagedInputs
+    ) async throws(WorkerFailure) {
+        let volumes = try volumes.inputs(of: opened.lease)
+        try await bind(opened.links, folders: opened.folders, volumes: volumes, in: place, into: &staged)
     }
 
     func release(_ staged: StagedInputs) {

@@ -176,7 +176,10 @@ extension WorkerAgent {
                     held[id]?.isTold = true
                     linkWake.signal()
                 }
-                if attempt.companion == nil, now - started >= configuration.logInterval { accompany(id) }
+                // What a private task writes goes out sealed, at its end.
+                if attempt.companion == nil, attempt.lease.seal == nil, now - started >= configuration.logInterval {
+                    accompany(id)
+                }
                 if decision.allowance.state == .frozen, attempt.state == .running { freeze(id) }
             }
         }

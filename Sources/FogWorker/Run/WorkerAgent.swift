@@ -100,6 +100,7 @@ package actor WorkerAgent: Service {
         let bandwidth = Bandwidth(clock: client.clock)
         self.bandwidth = bandwidth
         let cache = try ContentCache(folder: configuration.cacheFolder, limit: configuration.cacheLimit)
+        let receiver = try ReceivingKeyFile.readOrCreate(in: configuration.stateDirectory)
         var proxies = ProxyHost.Options()
         proxies.exempt = configuration.proxyExempt
         proxies.coordinator = configuration.coordinatorPlace
@@ -110,7 +111,7 @@ package actor WorkerAgent: Service {
             staging: Staging(
                 cache: cache, volumes: volumes, client: client, bandwidth: bandwidth, retry: configuration.retry),
             profiles: ProfileShelf(directory: configuration.profilesDirectory), pump: try LogPump(),
-            processors: ProcessorPool(), spool: spool, logger: logger)
+            processors: ProcessorPool(), spool: spool, receiver: receiver, logger: logger)
         self.source =
             source
             ?? DedicatedMachine(
@@ -152,6 +153,10 @@ package actor WorkerAgent: Service {
         let spool = spool
         for finished in try await Disk.offload({ () throws(WorkerFailure) in spool.load() }) { enqueue(finished) }
         report = await Capabilities.detect(configuration, host: host, programs: programs)
+        let statement = CandidateStatement(
+            machine: client.key.publicKey, coordinator: client.coordinatorKey, receiver: executor.receiver.publicBytes,
+            capability: report.gpu > 0 ? .gpu : .cpu, region: report.region, at: client.clock.now)
+        report.statement = Base64.encode(statement.signed(with: client.key).bytes)
         logger.info(
             "The worker is ready",
             metadata: [

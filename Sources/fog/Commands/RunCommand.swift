@@ -57,6 +57,10 @@ struct RunCommand: SessionCommand {
     @Option(help: "The job's name; default the program's.")
     var name: String?
 
+    @Option(
+        help: "Hops between you and the machine: public, private, confidential or secret; above public all is sealed.")
+    var privacy: String?
+
     @Flag(help: "Do not send what is piped in.")
     var noStdin = false
 
@@ -90,11 +94,15 @@ struct RunCommand: SessionCommand {
         let piped = noStdin ? nil : try PipedInput(session)
         request.standardInput = piped?.path
         let prepared = try request.prepared(folder: ".", variables: session.environment)
+        var spec = prepared.spec
+        if let privacy { spec.privacy = try PrivateWay.level(privacy, atLeast: .public) }
+        try PrivateWay.check(spec.privacy, session)
         let client = try await session.client()
         let submission = Submission(session: session, client: client)
-        var body = try await submission.upload(prepared.spec, folder: ".", places: prepared.places)
-        body.secrets = try given.checked(against: prepared.spec)
-        let job = try await submission.submit(body, key: FogClient.newKey())
+        let key = FogClient.newKey()
+        let body = try await submission.upload(
+            spec, folder: ".", places: prepared.places, secrets: try given.checked(against: spec), key: key)
+        let job = try await submission.submit(body, key: key)
         piped?.remove()
         session.console.detail("job \(job.id)")
         let interrupt = Interrupt(session.console, Interrupt.detached(job.id.short))
@@ -109,27 +117,28 @@ struct RunCommand: SessionCommand {
         if job.state == .succeeded, !outputs.isEmpty {
             let patterns = try outputs.map { try OutputPattern($0) }
             let fetching = OutputFetching(session: session, client: client)
-            let plan = try await fetching.plan(for: job, task: nil) { name in
+            let (_, result) = try await fetching.bring(job, task: nil, into: ".") { name in
                 let path = name.split(separator: "/").map { Array($0.utf8) }
                 return patterns.contains { $0.matches(path) }
             }
-            let result = try await fetching.fetch(plan, into: ".")
             session.console.detail("fetched \(Human.count(result.fetched, "file")), \(ByteCount(result.bytes).brief)")
         }
         let code = RunRequest.shellCode(outcome: attempt?.outcome, exitCode: attempt?.exitCode, signal: attempt?.signal)
-        if let words = Self.words(for: attempt, job) { session.console.note(words) }
+        let sealed = job.seal == nil ? nil : try await PrivateReading(session, client, job).detail()
+        if let words = Self.words(for: attempt, sealed, job) { session.console.note(words) }
         return job.state == .cancelled ? ExitStatus.ownError.rawValue : code
     }
 
     /// What the exit code alone does not say.
-    private static func words(for attempt: AttemptBody?, _ job: JobBody) -> String? {
+    private static func words(for attempt: AttemptBody?, _ sealed: String?, _ job: JobBody) -> String? {
         guard job.state != .cancelled else {
             return "job \(job.id.short) was cancelled: \(DisplayText.clean(job.cancelReason ?? "no reason given"))"
         }
         guard let attempt, let outcome = attempt.outcome, outcome != .success else { return nil }
         // The program's own exit code says it all, unless there is more to say.
-        guard outcome != .exitNonzero || attempt.detail != nil else { return nil }
-        let detail = attempt.detail.map { ": \(DisplayText.clean($0))" } ?? ""
+        let told = sealed ?? attempt.detail
+        guard outcome != .exitNonzero || told != nil else { return nil }
+        let detail = told.map { ": \(DisplayText.clean($0))" } ?? ""
         return "\(outcome.rawValue) on \(DisplayText.clean(attempt.nodeName ?? attempt.node.short))\(detail)"
     }
 }

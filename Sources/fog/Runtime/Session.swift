@@ -89,6 +89,9 @@ final class Session: Sendable {
         return way.carrier
     }
 
+    /// The keys of this user's private jobs.
+    var jobKeys: JobKeyShelf { JobKeyShelf(state: folders.state) }
+
     func contexts() throws -> ContextsFile { try ContextsFile.load(folders.contextsFile) }
 
     /// Who is asked, and as whom.
@@ -131,6 +134,7 @@ final class Session: Sendable {
             carrier: try carrier(for: context), key: try KeyFile.read(path), coordinator: context.coordinator,
             clock: clock)
         client.deadline = settings.timeout
+        client.naming = jobKeys
         client.traceparent = environment["TRACEPARENT"].flatMap { TraceParent($0)?.description }
         return client
     }

@@ -11,7 +11,7 @@ struct JobCommand: ParsableCommand {
         subcommands: [
             JobSubmit.self, JobShow.self, JobList.self, JobLogs.self, JobOutputs.self, JobWait.self, JobExplain.self,
             JobEvents.self, JobCancel.self, JobRetry.self, JobHold.self, JobRelease.self, JobFund.self,
-            JobKeep.self,
+            JobKeep.self, JobReseal.self,
             JobValidate.self, JobSchema.self,
         ])
 }

@@ -70,6 +70,11 @@ struct JobFollowing: Sendable {
 
     /// Prints the logs of all tasks as they come, until the job has ended.
     func follow(_ job: JobBody, streams: [LogStreamName] = LogStreamName.allCases) async throws -> JobBody {
+        guard job.seal == nil else {
+            let ended = try await end(of: job)
+            try await PrivateReading(session, client, ended).printLogs(task: nil, token: nil, streams: streams)
+            return ended
+        }
         let form: LogPrinter.Form = session.mode == .json ? .json : job.tasks > 1 ? .prefixed : .raw
         let printer = LogPrinter(console: session.console, form: form)
         let follower = LogFollower(client: client, job: job, streams: streams)

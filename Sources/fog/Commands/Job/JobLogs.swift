@@ -45,6 +45,7 @@ struct JobLogs: SessionCommand {
     func run(_ session: Session) async throws {
         let client = try await session.client()
         let job = try await client.job(job)
+        guard job.seal == nil else { return try await printSealed(of: job, client, session) }
         let isSingle = task != nil || job.tasks == 1
         if follow, !isSingle {
             let interrupt = Interrupt(session.console, Interrupt.detached(job.id.short))
@@ -69,5 +70,16 @@ struct JobLogs: SessionCommand {
             }
         }
         await printer.finish()
+    }
+
+    /// A private job's logs come whole, when an attempt has ended.
+    private func printSealed(of job: JobBody, _ client: FogClient, _ session: Session) async throws {
+        var job = job
+        if follow {
+            let interrupt = Interrupt(session.console, Interrupt.detached(job.id.short))
+            defer { interrupt.cancel() }
+            job = try await JobFollowing(session, client).end(of: job)
+        }
+        try await PrivateReading(session, client, job).printLogs(task: task, token: attempt, streams: streams)
     }
 }

@@ -27,16 +27,15 @@ struct JobOutputs: SessionCommand {
         let client = try await session.client()
         let job = try await client.job(job)
         let fetching = OutputFetching(session: session, client: client)
-        let plan = try await fetching.plan(for: job, task: task)
         let folder = try to ?? "./\(name(of: job))"
-        if plan.files.isEmpty {
+        let (planned, result) = try await fetching.bring(job, task: task, into: folder)
+        if planned.isEmpty {
             session.console.note(
                 job.state.isFinal ? "the job left no files" : "no task has left files yet; \(job.sentence)")
         }
-        let result = plan.files.isEmpty ? Downloader.Result() : try await fetching.fetch(plan, into: folder)
         switch session.mode {
         case .json:
-            let files = plan.files.map { file in
+            let files = planned.map { file in
                 JSON.object([
                     "task": .integer(Int64(file.task)), "path": .string(file.path), "size": .integer(file.size),
                     "digest": .string(file.digest.description),
@@ -48,14 +47,14 @@ struct JobOutputs: SessionCommand {
                     "fetched": .integer(Int64(result.fetched)),
                     "present": .integer(Int64(result.present)), "bytes": .integer(result.bytes), "files": .array(files),
                 ]))
-        case .quiet: for file in plan.files { session.console.print("\(folder)/\(file.path)") }
-        case .table where plan.files.isEmpty: break
+        case .quiet: for file in planned { session.console.print("\(folder)/\(file.path)") }
+        case .table where planned.isEmpty: break
         case .table:
             let here = result.present > 0 ? ", \(Human.count(result.present, "file")) already here" : ""
             session.console.print(
                 "\(Human.count(result.fetched, "file")) (\(ByteCount(result.bytes).brief)) in \(folder)\(here)")
         }
-        if !job.state.isFinal, !plan.files.isEmpty {
+        if !job.state.isFinal, !planned.isEmpty {
             session.console.note("the job still runs: the same command fetches the rest later")
         }
     }
@@ -75,9 +74,20 @@ struct OutputFetching: Sendable {
     /// Attempts of one job that are looked through.
     private static let maxAttempts = 4_000_000
 
+    /// Writes what a job left into a folder; of a private job what its results hold once they are opened here.
     /// - Parameter isExpected: asked with each file's name.
-    func plan(for job: JobBody, task: UInt32?, isExpected: (String) -> Bool = { _ in true }) async throws -> OutputPlan
-    {
+    func bring(
+        _ job: JobBody, task: UInt32?, into folder: String, isExpected: (String) -> Bool = { _ in true }
+    ) async throws -> (files: [PlannedFile], result: Downloader.Result) {
+        guard job.seal == nil else {
+            return try await PrivateReading(session, client, job).outputs(
+                task: task, into: folder, isExpected: isExpected)
+        }
+        let plan = try await plan(for: job, task: task, isExpected: isExpected)
+        return (plan.files, plan.files.isEmpty ? Downloader.Result() : try await fetch(plan, into: folder))
+    }
+
+    private func plan(for job: JobBody, task: UInt32?, isExpected: (String) -> Bool) async throws -> OutputPlan {
         if let task, !job.steps.contains(where: { task >= $0.base && task - $0.base < $0.count }) {
             throw CommandLineFailure(
                 "not_found", "the job has no task \(task); it has \(Human.count(job.tasks, "task"))")
@@ -99,7 +109,7 @@ struct OutputFetching: Sendable {
         }
     }
 
-    func fetch(_ plan: OutputPlan, into folder: String) async throws -> Downloader.Result {
+    private func fetch(_ plan: OutputPlan, into folder: String) async throws -> Downloader.Result {
         let progress = LiveProgress(session, label: "fetching", total: plan.bytes, unit: .bytes, onlyLive: true)
         defer { progress.finish() }
         return try await Downloader(client: client) { done, _ in progress.update(done: done) }.fetch(plan, into: folder)

@@ -42,15 +42,17 @@ struct JobSubmit: SessionCommand {
     func run(_ session: Session) async throws {
         let manifest = try Manifest.read(file, session)
         let spec = try Manifest.checked(manifest, privacy: privacy, session)
+        try PrivateWay.check(spec.privacy, session)
         let given = try SecretValues(secret, variables: session.environment)
         // What it would cost can be asked without them.
         let secrets = dryRun ? nil : try given.checked(against: spec)
         let client = try await session.client()
         let submission = Submission(session: session, client: client)
-        var body = try await submission.upload(spec, folder: manifest.folder)
-        body.secrets = secrets
+        let key = try submission.key(idempotencyKey, spec)
+        let body = try await submission.upload(
+            spec, folder: manifest.folder, secrets: secrets, key: dryRun ? nil : key)
         guard !dryRun else { return try show(try await client.quote(body), session) }
-        let job = try await submission.submit(body, key: idempotencyKey ?? FogClient.newKey())
+        let job = try await submission.submit(body, key: key)
         guard wait || follow else { return try submission.announce(job) }
         // One document at the end; with the logs as they come, and for a bare id, at once.
         let announcesEnd = session.mode == .json && !follow
@@ -99,7 +101,7 @@ enum Manifest {
             if session.mode == .json { session.console.print(document(manifest)) }
             throw ExitStatus.badData.exit
         }
-        if let privacy { spec.privacy = try level(privacy) }
+        if let privacy { spec.privacy = try PrivateWay.level(privacy, atLeast: spec.privacy) }
         return spec
     }
 
@@ -118,16 +120,5 @@ enum Manifest {
                 .init("valid", .bool(manifest.outcome.spec != nil)), .init("file", .string(manifest.path)),
                 .init("problems", .array(problems.map(\.json))),
             ])
-    }
-
-    /// A privacy level by the manifest's own rules: what is not there yet is refused here as there.
-    private static func level(_ text: String) throws -> PrivacyLevel {
-        let node = try ManifestNode(.object(["run": "true", "privacy": .string(text)]))
-        let outcome = ManifestParser.parse(node, defaultName: "flag")
-        if let problem = outcome.problems.first {
-            throw CommandLineFailure(
-                problem.code, "--privacy: \(problem.message)", help: problem.help, status: .badData)
-        }
-        return outcome.spec?.privacy ?? .public
     }
 }

@@ -10,7 +10,15 @@ struct Submission: Sendable {
     let client: FogClient
 
     /// - Parameter places: real paths of sources that do not lie where their name says.
-    func upload(_ spec: JobSpec, folder: String, places: [String: String] = [:]) async throws -> SubmitBody {
+    /// - Parameter secrets: values that the manifest names.
+    /// - Parameter key: under which it will be submitted; nil = it will not be.
+    func upload(
+        _ spec: JobSpec, folder: String, places: [String: String] = [:], secrets: [String: String]?, key: String?
+    ) async throws -> SubmitBody {
+        guard spec.privacy == .public else {
+            return try await PrivateSubmission(session: session, client: client)
+                .seal(spec, folder: folder, places: places, secrets: secrets ?? [:], key: key)
+        }
         let console = session.console
         try NetworkCheck.check(spec, session)
         let inputs = try LocalInputs(of: spec)
@@ -32,7 +40,7 @@ struct Submission: Sendable {
             .upload(contents)
         progress.finish()
         console.detail("uploaded \(Human.count(sent.contents, "blob")), \(ByteCount(sent.bytes).brief)")
-        return SubmitBody(document: bundle.document.canonical, fileTable: bundle.files?.digest)
+        return SubmitBody(document: bundle.document.canonical, fileTable: bundle.files?.digest, secrets: secrets)
     }
 
     /// Reads the images that the coordinator lacks; what it has was read when it was sent.
@@ -49,6 +57,14 @@ struct Submission: Sendable {
             defer { session.console.show(live: nil) }
             try ImageCheck.check(source, at: places[source] ?? LocalFile.place(of: source, in: folder))
         }
+    }
+
+    /// Under which key a job is submitted. Of a private job the coordinator gets a code of the words, which only this user
+    /// can make again: people put names and dates into them.
+    func key(_ words: String?, _ spec: JobSpec) throws -> String {
+        guard let words, spec.privacy != .public else { return words ?? FogClient.newKey() }
+        let code = try ContentKey(bytes: client.key.seed).tag("fog-idempotency-v1", Array(words.utf8))
+        return Hex.encode(code.bytes)
     }
 
     /// Asks again under the same key when no answer comes: a network's retry never makes two jobs.

@@ -23,8 +23,10 @@ struct MarketQuote: SessionCommand {
     func run(_ session: Session) async throws {
         let manifest = try Manifest.read(file, session)
         let spec = try Manifest.checked(manifest, privacy: nil, session)
+        try PrivateWay.check(spec.privacy, session)
         let client = try await session.client()
-        let body = try await Submission(session: session, client: client).upload(spec, folder: manifest.folder)
+        let body = try await Submission(session: session, client: client).upload(
+            spec, folder: manifest.folder, secrets: nil, key: nil)
         let quote = try await client.quote(body)
         try session.show(quote, id: quote.quote.description) {
             session.console.print(
