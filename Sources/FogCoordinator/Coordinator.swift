@@ -148,6 +148,7 @@ package actor Coordinator: Service {
         try await findEpoch()
         core.disk = DiskLevel(space(), rules: core.rules)
         directory.replace(core.principals)
+        core.attributeRecords(at: now)
         if state.ledger == nil || state.ledger?.head.count == 0 {
             core.openBooks(at: now)
         }

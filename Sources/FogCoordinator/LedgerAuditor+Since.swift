@@ -112,6 +112,7 @@ extension LedgerAuditor {
         var base = AuditBase(
             head: LedgerHead(count: start, hash: last.sealed.hash, time: last.time),
             tree: CompactRange(size: start, tiles: tiles))
+        base.form = last.form
         for id in named.pendings.union(named.causes).sorted() {
             if let record = try transfer(id, below: start, economy) { base.transfers.append(record) }
         }
@@ -138,7 +139,9 @@ extension LedgerAuditor {
             base.rules.append(rule)
         }
         for id in named.accounts.sorted() where id != .rulebook {
-            if let found = try account(id, below: start, base.pendings, economy) { base.accounts.append(found) }
+            guard let found = try account(id, below: start, base.pendings, economy) else { continue }
+            base.accounts.append(found)
+            if found.0.kind == .escrow { base.payers[id] = try payer(of: id, base, economy) }
         }
         return base
     }
@@ -192,6 +195,20 @@ extension LedgerAuditor {
             isOver = try record(sequence, economy)?.transfer?.pending == pending.id
         }
         return isOver
+    }
+
+    /// The account whose key asked for an escrow.
+    private static func payer(
+        of escrow: AccountID, _ base: AuditBase, _ economy: any EconomyReader
+    ) throws -> AccountID? {
+        var asked: KeyID?
+        try economy.rows(under: .firstRecord(of: escrow)) { row in
+            guard case .accountRecord(_, let sequence) = row, let first = try record(sequence, economy),
+                first.authorisation.isRequest
+            else { return }
+            asked = first.authorisation.key
+        }
+        return base.keys.first { $0.key.id == asked }?.owner
     }
 
     /// An account as its records below a sequence leave it.

@@ -34,12 +34,8 @@ extension CoordinatorCore {
     /// Reserves the price of an attempt: what the escrow lacks comes from the payer, then a pending transfer to the
     /// payee. Nil when it is done, else why not.
     mutating func reserve(_ attempt: AttemptRecord, of job: inout ActiveJob, at now: Moment) -> LedgerRefusal? {
-        let escrow = Self.escrow(of: job.record)
         if !job.record.progress.escrowOpen {
-            if let refusal = post(Settlement.open(escrow: escrow, job: Self.subject(of: job.record.id)), at: now) {
-                return refusal
-            }
-            job.record.progress.escrowOpen = true
+            if let refusal = openEscrow(of: &job, at: now) { return refusal }
         }
         let decision = decision(about: attempt.node, at: now)
         let chain = Settlement.grant(
@@ -47,6 +43,16 @@ extension CoordinatorCore {
         let refusal = post(chain, at: now)
         if let decision, refusal == nil { change.evidence.append(decision) }
         return refusal
+    }
+
+    /// With the request of its submitter, so that nobody's credits go where their key did not ask.
+    mutating func openEscrow(of job: inout ActiveJob, at now: Moment) -> LedgerRefusal? {
+        let chain = Settlement.open(
+            escrow: Self.escrow(of: job.record), job: Self.subject(of: job.record.id), authorisation: job.request)
+        if let refusal = post(chain, at: now) { return refusal }
+        job.record.progress.escrowOpen = true
+        job.request = .none
+        return nil
     }
 
     /// Pays an attempt out of its pending transfer, or gives the reservation back, and pays what its end makes due to

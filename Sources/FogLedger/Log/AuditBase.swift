@@ -14,6 +14,10 @@ package struct AuditBase: Sendable {
     package var rules: [LedgerRule] = []
     /// Transfers that later records end or reverse.
     package var transfers: [LedgerRecord] = []
+    /// Of the last record before: later ones are of no older form.
+    package var form: UInt8 = 0
+    /// Of open escrows, whose request opened them.
+    package var payers: [AccountID: AccountID] = [:]
 
     package init(head: LedgerHead, tree: CompactRange) {
         self.head = head
@@ -31,6 +35,8 @@ extension Audit {
     package init(since base: AuditBase, coordinator: PublicKey? = nil, sources: Sources) {
         self.init(coordinator: coordinator ?? base.coordinator, sources: sources)
         head = base.head
+        attribution.form = base.form
+        attribution.payers = base.payers
         since = base.head.count
         tree.range = base.tree
         tree.roots[base.tree.size] = base.tree.root

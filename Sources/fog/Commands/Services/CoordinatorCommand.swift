@@ -112,7 +112,7 @@ struct CoordinatorRun: SessionCommand {
                     ? JSON.object(["state": .string("ready"), "server": .string(server)]).compact : "ready \(server)")
             manager?.ready("serves \(server)")
         }
-        _ = try await host.enrolOperator(operatorKey.publicKey, name: "operator", credits: .zero)
+        _ = try await host.enrolOperator(operatorKey, name: "operator", credits: .zero)
         host.mixDoor?.announce(session)
         var services = host.services
         if let manager {

@@ -114,14 +114,15 @@ struct CoordinatorHost: Sendable {
     }
 
     /// Enrols the operator's own key as admin; gives it credits once, when it is new.
-    func enrolOperator(_ key: PublicKey, name: String, credits: Credits) async throws -> Principal {
+    func enrolOperator(_ key: SigningKey, name: String, credits: Credits) async throws -> Principal {
         // A key that was revoked or suspended stays so: a start of the coordinator does not bring it back.
-        if let known = await coordinator.known(key.id) { return known }
+        if let known = await coordinator.known(key.publicKey.id) { return known }
         let roles: Set<Role> = [.admin, .client, .auditor]
-        let principal = try await coordinator.enrol(key: key, name: name, roles: roles, account: nil)
+        let principal = try await coordinator.enrol(key, name: name, roles: roles, account: nil)
         if credits > .zero {
             _ = try await coordinator.grant(
-                credits, to: principal.account, reason: "first start of the coordinator", by: principal)
+                credits, to: principal.account, reason: "first start of the coordinator", by: principal,
+                authorisation: try await coordinator.statement("first credits", by: key))
         }
         return principal
     }
