@@ -58,6 +58,8 @@ package actor Coordinator: Service {
     private(set) var eventCommits: UInt64 = 0
     /// The operator's hook.
     var notifier: Notifier?
+    /// The newest checkpoint that witnesses cosigned, with their lines.
+    package internal(set) var cosigned: [UInt8]?
     /// Commits so far, for the figures.
     package private(set) var commits = 0
 

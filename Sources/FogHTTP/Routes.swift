@@ -28,6 +28,7 @@ package struct Routes: CarrierEndpoint {
     static let openRoutes = [
         "GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json", "GET /v1/info", "POST /v1/join",
         "GET /install", "GET /install.sh", "GET /install/{package}", "GET /log/checkpoint",
+        "GET /log/cosigned",
         "GET /log/tile/{level}/{number}", "GET /log/tile/{level}/{number}/{width}",
     ].map(RoutePattern.init)
 

@@ -19,10 +19,13 @@ struct CoordinatorHost: Sendable {
     let notifier: Notifier?
     /// Into a mixnet, when it has one.
     let mixDoor: MixDoor?
+    /// To witnesses, when there are some.
+    let witnesses: WitnessDoor?
 
     /// In the order in which they rest on each other.
     var services: [any Service] {
         (notifier.map { [$0] } ?? []) + [coordinator, server] + (mixDoor.map { [$0] } ?? [])
+            + (witnesses.map { [$0] } ?? [])
     }
 
     struct Options: Sendable {
@@ -40,6 +43,8 @@ struct CoordinatorHost: Sendable {
         var notices: Notifier.Configuration?
         /// A second door, into a mixnet.
         var mixDoor: MixDoor.Options?
+        /// Who cosigns its checkpoints.
+        var witnesses: [WitnessDoor.Place] = []
     }
 
     /// Opens everything; nothing is served before ``server`` runs.
@@ -84,9 +89,12 @@ struct CoordinatorHost: Sendable {
         if let door = options.mixDoor {
             mixDoor = try await MixDoor.open(door, folder: "\(options.folder)/mix", to: routes, logger: logger)
         }
+        let witnesses = WitnessDoor(
+            places: options.witnesses, coordinator: coordinator, file: "\(options.folder)/cosigned.checkpoint",
+            logger: logger)
         return CoordinatorHost(
             coordinator: coordinator, server: server, folder: options.folder, key: key, notifier: notifier,
-            mixDoor: mixDoor)
+            mixDoor: mixDoor, witnesses: options.witnesses.isEmpty ? nil : witnesses)
     }
 
     /// Remembers requests. What was signed by a clock ahead of ours and admitted before a restart is known by a mark in a
