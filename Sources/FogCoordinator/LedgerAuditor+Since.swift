@@ -138,6 +138,7 @@ extension LedgerAuditor {
             else { return }
             base.rules.append(rule)
         }
+        try addEmission(to: &base, economy)
         for id in named.accounts.sorted() where id != .rulebook {
             guard let found = try account(id, below: start, base.pendings, economy) else { continue }
             base.accounts.append(found)
@@ -195,6 +196,23 @@ extension LedgerAuditor {
             isOver = try record(sequence, economy)?.transfer?.pending == pending.id
         }
         return isOver
+    }
+
+    /// What the pools got in the epoch under way: back over the records of issuance to its beginning.
+    private static func addEmission(to base: inout AuditBase, _ economy: any EconomyReader) throws {
+        guard let beginning = base.epochStart else { return }
+        var end = base.head.count
+        while true {
+            var last: UInt64?
+            try economy.rows(under: .lastRecord(of: .issuance, below: end)) { row in
+                if case .accountRecord(_, let sequence) = row { last = sequence }
+            }
+            guard let last, let found = try record(last, economy), found.time >= beginning else { return }
+            if let transfer = found.transfer, transfer.kind == .fund {
+                base.emitted[found.subject, default: 0] += Int128(transfer.amount.micro)
+            }
+            end = last
+        }
     }
 
     /// The account whose key asked for an escrow.
