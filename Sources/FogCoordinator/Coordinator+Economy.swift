@@ -27,7 +27,9 @@ extension Coordinator {
         _ amount: Credits, _ movement: CoordinatorCore.Movement, id chosen: TransferID, by principal: Principal,
         authorisation: Authorisation
     ) async throws -> Account {
-        guard amount > .zero else { throw CoordinatorFailure("bad_amount", "an amount of \(amount) cannot be moved") }
+        guard amount > .zero else {
+            throw CoordinatorFailure("bad_amount", "`credits` must be above 0, found \(amount)")
+        }
         let id = Self.transferID(chosen, of: principal.account)
         let known = try await known([id])
         return try await perform { core, now throws(CoordinatorFailure) in

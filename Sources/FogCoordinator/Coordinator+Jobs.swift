@@ -1,6 +1,6 @@
 package import FogCore
 package import FogJobs
-internal import FogLedger
+package import FogLedger
 package import FogPlacement
 package import FogStore
 
@@ -22,11 +22,13 @@ extension Coordinator {
     /// - Returns: the job, and whether it is new.
     package func submit(
         document text: String, fileTable: Digest?, idempotencyKey: String?, by principal: Principal,
-        secrets: [String: String] = [:], only selection: [UInt32]? = nil, trace: TraceParent? = nil
+        secrets: [String: String] = [:], only selection: [UInt32]? = nil, trace: TraceParent? = nil,
+        request: Authorisation = .none
     ) async throws -> (record: JobRecord, isNew: Bool) {
         var submission = try await read(
             document: text, fileTable: fileTable, idempotencyKey: idempotencyKey, by: principal)
         submission.trace = trace
+        submission.request = request
         if let selection {
             submission.selection = selection
             submission.document = Retrial.join(submission.document, selection: selection)

@@ -13,6 +13,9 @@ package struct CoordinatorConfiguration: Sendable, Hashable {
     package var ownPause: TimeSpan = .seconds(10)
     /// By how much leases are extended after a start or an own pause. Default 90 s.
     package var pauseExtension: TimeSpan = .seconds(90)
+    /// How long beyond all that its task may take a reservation of credits stands. Far more than any wait for other
+    /// owners' results: it only ever ends what was forgotten.
+    package var reservationSlack: TimeSpan = .days(30)
     /// Host faults within ``breakerWindow`` that put a node on probation. Default 3.
     package var breakerFaults = 3
     package var breakerWindow: TimeSpan = .minutes(10)

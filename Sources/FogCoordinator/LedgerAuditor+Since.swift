@@ -112,6 +112,7 @@ extension LedgerAuditor {
         var base = AuditBase(
             head: LedgerHead(count: start, hash: last.sealed.hash, time: last.time),
             tree: CompactRange(size: start, tiles: tiles))
+        base.form = last.form
         for id in named.pendings.union(named.causes).sorted() {
             if let record = try transfer(id, below: start, economy) { base.transfers.append(record) }
         }
@@ -137,8 +138,11 @@ extension LedgerAuditor {
             else { return }
             base.rules.append(rule)
         }
+        try addEmission(to: &base, economy)
         for id in named.accounts.sorted() where id != .rulebook {
-            if let found = try account(id, below: start, base.pendings, economy) { base.accounts.append(found) }
+            guard let found = try account(id, below: start, base.pendings, economy) else { continue }
+            base.accounts.append(found)
+            if found.0.kind == .escrow { base.payers[id] = try payer(of: id, base, economy) }
         }
         return base
     }
@@ -192,6 +196,37 @@ extension LedgerAuditor {
             isOver = try record(sequence, economy)?.transfer?.pending == pending.id
         }
         return isOver
+    }
+
+    /// What the pools got in the epoch under way: back over the records of issuance to its beginning.
+    private static func addEmission(to base: inout AuditBase, _ economy: any EconomyReader) throws {
+        guard let beginning = base.epochStart else { return }
+        var end = base.head.count
+        while true {
+            var last: UInt64?
+            try economy.rows(under: .lastRecord(of: .issuance, below: end)) { row in
+                if case .accountRecord(_, let sequence) = row { last = sequence }
+            }
+            guard let last, let found = try record(last, economy), found.time >= beginning else { return }
+            if let transfer = found.transfer, transfer.kind == .fund {
+                base.emitted[found.subject, default: 0] += Int128(transfer.amount.micro)
+            }
+            end = last
+        }
+    }
+
+    /// The account whose key asked for an escrow.
+    private static func payer(
+        of escrow: AccountID, _ base: AuditBase, _ economy: any EconomyReader
+    ) throws -> AccountID? {
+        var asked: KeyID?
+        try economy.rows(under: .firstRecord(of: escrow)) { row in
+            guard case .accountRecord(_, let sequence) = row, let first = try record(sequence, economy),
+                first.authorisation.isRequest
+            else { return }
+            asked = first.authorisation.key
+        }
+        return base.keys.first { $0.key.id == asked }?.owner
     }
 
     /// An account as its records below a sequence leave it.

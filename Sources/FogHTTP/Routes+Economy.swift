@@ -172,9 +172,12 @@ private struct Month {
 }
 
 extension AuthenticatedRequest {
-    /// The signature as it stands in the log; none for what came through a worker link.
+    /// The signature as it stands in the log.
+    /// - Throws: 401 `missing_signature` for what came through a worker link, which proves to nobody else who asked.
     func authorisation() throws -> Authorisation {
-        guard let signature else { return .none }
+        guard let signature else {
+            throw Problem(401, "missing_signature", "what the ledger records is asked for by a signed request")
+        }
         return try Authorisation(base: signature.base, key: signature.keyID, signature: signature.signature)
     }
 }

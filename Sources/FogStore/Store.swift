@@ -178,10 +178,13 @@ package struct Prunable: Hashable, Sendable {
 package struct StoredJob: Hashable, Sendable {
     package var record: JobRecord
     package var document: String
+    /// What its submitter signed to have it run; none for a job that an older version took in.
+    package var request: Authorisation
 
-    package init(record: JobRecord, document: String) {
+    package init(record: JobRecord, document: String, request: Authorisation = .none) {
         self.record = record
         self.document = document
+        self.request = request
     }
 }
 

@@ -33,7 +33,7 @@ struct Fog: AsyncParsableCommand {
                     DevCommand.self, CoordinatorCommand.self, WorkerCommand.self, JoinCommand.self, HarvestCommand.self,
                     DoctorCommand.self, BenchCommand.self, PlacementCommand.self, MixnetCommand.self,
                     MixnodeCommand.self,
-                    DirectoryCommand.self, CompletionsCommand.self,
+                    DirectoryCommand.self, WitnessCommand.self, CompletionsCommand.self,
                 ]),
         ])
 }

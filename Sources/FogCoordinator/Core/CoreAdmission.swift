@@ -1,6 +1,6 @@
 package import FogCore
 package import FogJobs
-internal import FogLedger
+package import FogLedger
 package import FogPlacement
 internal import FogStore
 
@@ -20,6 +20,8 @@ package struct Submission: Sendable {
     /// Elements to run, of a job that runs part of another again.
     package var selection: [UInt32]?
     package var trace: TraceParent?
+    /// What the submitter signed.
+    package var request = Authorisation.none
 
     /// How many tasks it makes.
     var taskCount: Int { selection?.count ?? spec.taskCount }
@@ -55,6 +57,10 @@ extension CoordinatorCore {
             guard known.digest == submission.documentDigest else { throw .idempotencyConflict }
             if let job = jobs[known.job] { return (job.record, false) }
         }
+        guard ledger.authority == nil || submission.request.isRequest else {
+            let refusal = LedgerRefusal.authorisationMissing("a job")
+            throw CoordinatorFailure(refusal.code, refusal.message)
+        }
         try checkQuotas(of: account, adding: submission.taskCount)
         try checkRate(of: account, at: now)
         let id = submission.id ?? JobID(at: now.wall, using: &generator)
@@ -75,6 +81,7 @@ extension CoordinatorCore {
             record: record, spec: spec, files: submission.files, selection: submission.selection)
         job.markNeeded()
         job.blobSizes = submission.blobSizes
+        job.request = submission.request
         try reserve(&job, at: now)
         record = job.record
         if recentKeys.count >= Self.recentKeyLimit { recentKeys = [:] }
@@ -89,7 +96,8 @@ extension CoordinatorCore {
             job.record.progress.held = reason
             record.progress.held = reason
         }
-        change.newJobs.append(StoredJob(record: record, document: submission.document))
+        change.newJobs.append(
+            StoredJob(record: record, document: submission.document, request: submission.request))
         jobs[id] = job
         note("job_submitted", at: now, job: id, detail: ["name": spec.name, "tasks": String(submission.taskCount)])
         if let held = record.progress.held { note("job_held", at: now, job: id, detail: ["reason": held]) }
@@ -185,11 +193,12 @@ extension CoordinatorCore {
         (job.record.reservedCore, job.record.reservedGibibyte) = (rates.core, rates.gibibyte)
         let escrow = Self.escrow(of: job.record), subject = Self.subject(of: job.record.id)
         let chain =
-            Settlement.open(escrow: escrow, job: subject)
+            Settlement.open(escrow: escrow, job: subject, authorisation: job.request)
             + Settlement.raise(
                 escrow, to: price, from: job.record.account, subject: subject, at: job.record.submittedAt, in: ledger)
         if let refusal = post(chain, at: now) { throw CoordinatorFailure(refusal.code, refusal.message) }
         job.record.progress.escrowOpen = true
+        job.request = .none
     }
 
     /// How often a task is run at least: with `auto` once where results count by themselves, else as often as newcomers'

@@ -227,6 +227,16 @@ extension CoordinatorCore {
         paying amount: Credits? = nil, evidence: Digest? = nil, late: [LatePayment] = [], at now: Moment
     ) {
         let record = attempt.record
+        var amount = amount
+        if let due = amount, !isCovered(due, for: record, of: job, at: now) {
+            note(
+                "payment_refused", at: now, job: job.record.id, task: record.id.task.number, token: record.id.token,
+                node: record.node,
+                detail: [
+                    "amount": due.description, "because": "its reservation ran out, and the payer has not so much",
+                ])
+            amount = nil
+        }
         attempt.record.endedAt = now.wall
         attempt.record.outcome = outcome
         if let detail { attempt.record.detail = detail }

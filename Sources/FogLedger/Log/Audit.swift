@@ -16,12 +16,16 @@ package struct Audit {
         package let receipt: (EvidenceDocument) throws(LedgerFailure) -> ReceiptClaim
         /// Whether the work of an escrow's owner, or of a pending transfer's subject, is over.
         package let isOver: (SubjectID) -> Bool
+        /// Which of some signatures hold, in their order.
+        package let verify: ([SignedRequest]) -> [Bool]
 
         package init(
             document: @escaping (Digest) throws -> EvidenceDocument?,
             receipt: @escaping (EvidenceDocument) throws(LedgerFailure) -> ReceiptClaim,
-            isOver: @escaping (SubjectID) -> Bool
+            isOver: @escaping (SubjectID) -> Bool,
+            verify: @escaping ([SignedRequest]) -> [Bool] = { $0.map(\.holds) }
         ) {
+            self.verify = verify
             self.document = document
             self.receipt = receipt
             self.isOver = isOver
@@ -47,8 +51,7 @@ package struct Audit {
     private(set) var newerAt: UInt64?
     /// Records are all there is to judge.
     private let isLogAlone: Bool
-    /// Digests of requests, with the last record of the chain that each was for.
-    var requests: [ShortDigest: UInt64] = [:]
+    var attribution = Attribution()
     /// Whether signatures of requests are verified; else only who asked is.
     package var verifiesRequests = true
     var since: UInt64 = 0
@@ -117,7 +120,9 @@ package struct Audit {
             if error.code == LedgerFailure.newerSoftware {
                 passOver(row, error.message)
             } else {
-                fail(.decodes, row, "a record of version \(LedgerRecord.version)", error.message)
+                fail(
+                    .decodes, row, "a record of form \(LedgerRecord.unattributed) or \(LedgerRecord.version)",
+                    error.message)
             }
             return nil
         }
@@ -146,6 +151,7 @@ package struct Audit {
 
     private mutating func passOver(_ sequence: UInt64, _ what: String) {
         owed = nil
+        verifyRequests()
         guard newerAt == nil else { return }
         newerAt = sequence
         for index in findings.indices where findings[index].check.needsEveryRecord || findings[index].check == .decodes
@@ -188,6 +194,7 @@ package struct Audit {
     private mutating func seal() {
         guard !isSealed else { return }
         isSealed = true
+        verifyRequests()
         missingKeys = replay.keys
         if let owed { fail(.linked, head.count &- 1, "\(owed) more of the chain", "the end of the log") }
         for entry in replay.accounts.values
@@ -210,7 +217,9 @@ package struct Audit {
         seal()
         if !isLogAlone { endComparison() }
         endTree()
-        return AuditReport(findings: findings, head: head, since: since)
+        return AuditReport(
+            findings: findings, head: head, since: since, attributedSince: attribution.since,
+            silentRecords: attribution.silent)
     }
 }
 

@@ -26,8 +26,10 @@ enum FieldTag: UInt8 {
 }
 
 extension LedgerRecord {
-    /// The only version so far; another one is "newer software".
-    package static let version: UInt8 = 1
+    /// The form of every record from the first one in it on: it says who answers for it. A later form is "newer software".
+    package static let version: UInt8 = 2
+    /// The form before, which left open who answers for what nobody signed for.
+    package static let unattributed: UInt8 = 1
 
     /// version u8 | type u16 | sequence u64 | time i64 | previous 32 | salt 16 | subject 16 | evidence 32 |
     /// authorisation: base, key id, signature, each length u32 and bytes | body fields. Integers big-endian.
@@ -57,7 +59,7 @@ extension LedgerRecord {
         }
     }
 
-    /// Enough for any version 1 record: the fields of fixed length take less than 400 bytes.
+    /// Enough for any record: the fields of fixed length take less than 400 bytes.
     private var capacity: Int {
         let open =
             switch body {
@@ -70,7 +72,7 @@ extension LedgerRecord {
 
     private func write(into out: inout FieldWriter) {
         out.write(0 as UInt8)
-        out.write(Self.version)
+        out.write(form)
         out.write(type)
         out.write(sequence)
         out.write(time.microseconds)

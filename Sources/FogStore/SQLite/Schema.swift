@@ -26,11 +26,13 @@ enum Schema {
         migrator.registerMigration("10-asks") { try $0.execute(sql: asks) }
         migrator.registerMigration("11-market") { try $0.execute(sql: market) }
         migrator.registerMigration("12-stays") { try $0.execute(sql: stays) }
+        migrator.registerMigration("14-requests") { try $0.execute(sql: requests) }
         return migrator
     }
 
     private static let nodeLabels = "ALTER TABLE nodes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';"
     private static let stays = "ALTER TABLE nodes ADD COLUMN stays TEXT NOT NULL DEFAULT '';"
+    private static let requests = "ALTER TABLE job_documents ADD COLUMN request BLOB;"
     private static let traces = "ALTER TABLE jobs ADD COLUMN traceparent TEXT;"
 
     private static let asks = """
