@@ -71,7 +71,7 @@ package struct LedgerAuditor: Sendable {
         for table in EconomyTable.allCases {
             try economy.rows(of: table) { row in
                 try audit.take(row)
-                if case .record(let sequence, _, _) = row, (sequence &+ 1) % stride == 0 {
+                if case .record(let sequence, _, _, _) = row, (sequence &+ 1) % stride == 0 {
                     progress(sequence &+ 1, count)
                 }
             }
@@ -86,7 +86,7 @@ package struct LedgerAuditor: Sendable {
     /// How many records the log has.
     static func count(_ economy: any EconomyReader) throws -> UInt64 {
         var count: UInt64 = 0
-        try economy.rows(under: .newestRecord) { if case .record(let sequence, _, _) = $0 { count = sequence &+ 1 } }
+        try economy.rows(under: .newestRecord) { if case .record(let sequence, _, _, _) = $0 { count = sequence &+ 1 } }
         return count
     }
 

@@ -149,10 +149,12 @@ package enum EconomyKey: Hashable, Sendable {
     case paid(SubjectID)
     /// The first record that names an account.
     case firstRecord(of: AccountID)
-    /// The last one below a sequence.
+    /// The last one below a sequence. Takes the time of all that follow it.
     case lastRecord(of: AccountID, below: UInt64)
     /// Those from a sequence on, in order.
     case accountRecords(AccountID, from: UInt64)
+    /// Records that set a rule, in order.
+    case rules(from: UInt64)
     /// From a number on, in order.
     case tiles(level: Int, from: UInt64)
     /// Of a size and above, in order, and the one before them.

@@ -19,6 +19,8 @@ struct AuditedBooks {
     private var keys: UInt8 = 0
     private var requests = 0
     private var client: Principal
+    /// Is told how many records there are, as soon as a commit was answered.
+    private let acknowledge: @Sendable (UInt64) -> Void
 
     static let coordinator = Self.seeded(0)
 
@@ -41,8 +43,9 @@ struct AuditedBooks {
         return value
     }
 
-    private init(path: String) async throws {
+    init(path: String, acknowledge: @escaping @Sendable (UInt64) -> Void = { _ in }) async throws {
         self.path = path
+        self.acknowledge = acknowledge
         store = try SQLiteStore(path: path)
         core = CoordinatorCore(
             rules: Bench.rules, key: Self.coordinator.publicKey, ledger: Ledger(), eventSequence: 0, seed: 1, at: now)
@@ -67,6 +70,7 @@ struct AuditedBooks {
     mutating func commit() async throws {
         guard let change = core.takeChange() else { return }
         #expect(try await store.commit([change]) == [.applied])
+        acknowledge(core.ledger.head.count)
     }
 
     mutating func grant(_ amount: Credits) throws {
@@ -175,7 +179,7 @@ struct AuditedBooks {
 
     func records() async throws -> [LedgerRecord] {
         try await store.rows(of: .records).compactMap { row in
-            if case .record(_, let bytes, _) = row { try LedgerRecord(decoding: bytes) } else { nil }
+            if case .record(_, let bytes, _, _) = row { try LedgerRecord(decoding: bytes) } else { nil }
         }
     }
 
@@ -224,13 +228,23 @@ struct AuditedBooks {
     ) async throws {
         var previous = Digest.zero
         var tree = CompactRange()
-        var statements = ["DELETE FROM ledger_records"]
+        var statements: [String] = []
+        let count = try await records().count
         for record in try await records() + more {
-            let row = edit(record).with(previous: previous).sealed
+            let row = edit(record).with(previous: previous).sealed()
             previous = row.hash
             _ = tree.append(row.hash)
-            statements.append(
-                "INSERT INTO ledger_records VALUES (\(row.record.sequence), \(row.hash.sql), \(row.bytes.sql))")
+            guard row.record.sequence >= count else {
+                statements.append(
+                    """
+                    UPDATE ledger_records SET hash = \(row.hash.sql), bytes = \(row.bytes.sql) \
+                    WHERE sequence = \(row.record.sequence)
+                    """)
+                continue
+            }
+            let earlier = row.record.accounts.map { "(SELECT last_record FROM ledger_accounts WHERE id = \($0.sql))" }
+            let values = [row.record.sequence.description, row.hash.sql, row.bytes.sql] + earlier
+            statements.append("INSERT INTO ledger_records VALUES (\(values.joined(separator: ", ")))")
         }
         if isSealed {
             let checkpoint = Checkpoint(origin: Checkpoint.origin(of: Self.coordinator.publicKey), head: tree.head)

@@ -86,6 +86,7 @@ package struct Ledger: Sendable {
         for (index, entry) in entries.enumerated() {
             draft.time = time(at: clock)
             draft.sequence = head.count
+            (draft.earlier, draft.named) = (EarlierRecords(), 0)
             if let refusal = draft.unlinked(before: entry) {
                 takeBack(draft.undo, to: before)
                 return .refused(refusal, entry: index)
@@ -136,7 +137,7 @@ package struct Ledger: Sendable {
             sequence: head.count, time: draft.time, previous: head.hash, salt: RecordSalt(using: &generator),
             subject: entry.subject, evidence: entry.evidence, authorisation: authorisation, body: body,
             following: following, form: authority == nil ? LedgerRecord.unattributed : LedgerRecord.version)
-        let row = record.sealed
+        let row = record.sealed(after: draft.earlier)
         draft.rows.append(row)
         head = LedgerHead(count: head.count + 1, hash: row.hash, time: draft.time)
     }
@@ -194,6 +195,9 @@ struct Draft {
     let lookup: LedgerLookup
     var time = Timestamp.zero
     var sequence: UInt64 = 0
+    /// Of the accounts that the entry has touched so far.
+    var earlier = EarlierRecords()
+    var named = 0
     var rows: [LedgerRow] = []
     var opened: [Pending] = []
     var resolved: [PendingResolution] = []

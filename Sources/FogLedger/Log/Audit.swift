@@ -40,8 +40,6 @@ package struct Audit {
     var cited: Set<ShortDigest> = []
     /// Enrolled keys that no row was found for. The replay keeps its own: documents are compared with them.
     var missingKeys: [KeyID: Replay.KeyEntry] = [:]
-    /// Of ``EconomyTable/accountRecords``: the account whose rows are passing, and what is still to come of it.
-    var passing: (account: AccountID, awaited: ArraySlice<UInt64>)?
     var tree = TreeReplay()
     var outside: [OutsideCheckpoint] = []
     private var findings: [AuditFinding]
@@ -80,9 +78,9 @@ package struct Audit {
 
     /// The next row of a table. All rows of the log come before any other.
     package mutating func take(_ row: EconomyRow) throws {
-        if case .record(let sequence, let bytes, let hash) = row {
+        if case .record(let sequence, let bytes, let hash, let earlier) = row {
             precondition(!isSealed, "the log comes before the tables that it is compared with")
-            return try feed(sequence: sequence, bytes: bytes, hash: hash)
+            return try feed(sequence: sequence, bytes: bytes, hash: hash, earlier)
         }
         if case .unreadable(let table, let words) = row {
             return fail(table.check, nil, "rows of \(table.rawValue) that read", words)
@@ -102,12 +100,14 @@ package struct Audit {
         if try stored(document) == nil { fail(.documents, nil, "the receipt \(document) of attempt \(owner)", "none") }
     }
 
-    private mutating func feed(sequence: UInt64, bytes: [UInt8], hash: [UInt8]) throws {
+    private mutating func feed(
+        sequence: UInt64, bytes: [UInt8], hash: [UInt8], _ earlier: EarlierRecords?
+    ) throws {
         if sequence != head.count { fail(.dense, sequence, "row \(head.count)", "row \(sequence)") }
         let leaf = LedgerRecord.leafHash(bytes)
         if leaf.bytes != hash { fail(.storedHash, sequence, "\(leaf)", Hex.encode(hash)) }
         let record = decode(bytes, row: sequence)
-        if let record { try check(record, row: sequence) }
+        if let record { try check(record, row: sequence, earlier) }
         tree.append(leaf)
         // Goes on from what stands there, so that one bad place is told as one.
         head = LedgerHead(count: sequence &+ 1, hash: leaf, time: record?.time ?? head.time)
@@ -128,7 +128,7 @@ package struct Audit {
         }
     }
 
-    private mutating func check(_ record: LedgerRecord, row: UInt64) throws {
+    private mutating func check(_ record: LedgerRecord, row: UInt64, _ earlier: EarlierRecords?) throws {
         if record.sequence != row { fail(.dense, row, "record \(row)", "record \(record.sequence)") }
         if record.previous != head.hash { fail(.chain, row, "\(head.hash)", "\(record.previous)") }
         if record.time <= head.time, head.count > 0 { fail(.time, row, "after \(head.time)", "\(record.time)") }
@@ -141,7 +141,7 @@ package struct Audit {
         owed = record.following > 0 ? record.following : nil
         // Before it is applied: a key may ask for its own end.
         checkAuthorisation(of: record, row)
-        replay.apply(record)
+        compare(earlier, with: replay.apply(record), row)
         if case .keyEnrolled(let enrolment) = record.body, enrolment.roles.contains(.coordinator), coordinator == nil {
             coordinator = enrolment.key
         }
@@ -185,7 +185,13 @@ package struct Audit {
     /// What the records amount to: the projections as they should be, before any of them was compared.
     package var replayed: LedgerProjection {
         LedgerProjection(
-            accounts: replay.accounts.values.map(\.account).sorted { $0.id < $1.id },
+            accounts: replay.accounts.values.map { entry in
+                var account = entry.account
+                if let span = replay.named[account.id] {
+                    (account.firstRecord, account.lastRecord) = (span.first, span.last)
+                }
+                return account
+            }.sorted { $0.id < $1.id },
             pendings: replay.pendings.values.sorted { $0.id < $1.id },
             keys: replay.keys.values.map(\.key).sorted { $0.key < $1.key }, head: head)
     }

@@ -55,6 +55,7 @@ extension Audit {
         for (account, sequence) in base.accounts {
             replay.accounts[account.id] = Replay.Entry(
                 account: account, recorded: account.counters, lastSequence: sequence)
+            replay.named[account.id] = Replay.Span(first: account.firstRecord, last: account.lastRecord)
             guard account.kind == .quota, account.counters.debitsPosted > 0 else { continue }
             replay.economy.note(usedOf: account)
         }

@@ -62,7 +62,9 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     case projectedPendings = "projection_pendings"
     case projectedKeys = "projection_keys"
     case projectedTransfers = "projection_transfers"
+    /// Beside each record, and with each account, stands where the account's other records are.
     case projectedAccountRecords = "projection_account_records"
+    case projectedRules = "projection_rules"
     case projectedPaid = "projection_paid"
     /// The stored tiles are those of the tree over the log (RFC 6962).
     case tree = "tree_tiles"
@@ -80,7 +82,8 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     var needsMoreThanRecords: Bool {
         switch self {
         case .evidence, .documents, .escrows, .jurisdiction, .projectedAccounts, .projectedPendings, .projectedKeys,
-            .projectedTransfers, .projectedAccountRecords, .projectedPaid, .tree, .checkpoints, .tables:
+            .projectedTransfers, .projectedAccountRecords, .projectedRules, .projectedPaid, .tree, .checkpoints,
+            .tables:
             true
         default: false
         }
@@ -90,7 +93,7 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     var isOfTheEnd: Bool {
         switch self {
         case .escrows, .projectedAccounts, .projectedPendings, .projectedKeys, .projectedTransfers,
-            .projectedAccountRecords, .projectedPaid, .tree, .checkpoints, .outside:
+            .projectedAccountRecords, .projectedRules, .projectedPaid, .tree, .checkpoints, .outside:
             true
         default: false
         }

@@ -33,12 +33,15 @@ extension LedgerRecord {
 
     /// version u8 | type u16 | sequence u64 | time i64 | previous 32 | salt 16 | subject 16 | evidence 32 |
     /// authorisation: base, key id, signature, each length u32 and bytes | body fields. Integers big-endian.
-    package var encoded: [UInt8] { Array(leaf.dropFirst()) }
+    package var encoded: [UInt8] { withLeaf { Array(UnsafeRawBufferPointer(rebasing: $0.dropFirst())) } }
 
     /// The record as the log keeps it: its bytes and SHA-256(0x00 || bytes), the leaf hash of RFC 6962 section 2.1.
-    package var sealed: LedgerRow {
-        let leaf = leaf
-        return LedgerRow(record: self, bytes: Array(leaf[1...]), hash: Digest.sha256(leaf))
+    /// - Parameter earlier: stands beside them in the log.
+    package func sealed(after earlier: EarlierRecords = EarlierRecords()) -> LedgerRow {
+        let (bytes, hash) = withLeaf { leaf in
+            (Array(UnsafeRawBufferPointer(rebasing: leaf.dropFirst())), Digest.sha256(leaf))
+        }
+        return LedgerRow(record: self, bytes: bytes, hash: hash, earlier: earlier)
     }
 
     /// The leaf hash of a record's bytes.
@@ -50,12 +53,12 @@ extension LedgerRecord {
         return Digest.sha256(leaf)
     }
 
-    /// 0x00 and the bytes.
-    private var leaf: [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
-            var out = FieldWriter(UnsafeMutableRawBufferPointer(buffer))
+    /// Lends 0x00 and the bytes.
+    private func withLeaf<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
+        withUnsafeTemporaryAllocation(byteCount: capacity, alignment: 8) { buffer in
+            var out = FieldWriter(buffer)
             write(into: &out)
-            count = out.count
+            return body(UnsafeRawBufferPointer(rebasing: buffer[..<out.count]))
         }
     }
 
@@ -76,12 +79,12 @@ extension LedgerRecord {
         out.write(type)
         out.write(sequence)
         out.write(time.microseconds)
-        out.write(previous.bytes)
+        out.write(previous)
         out.write(salt.high)
         out.write(salt.low)
         out.write(subject.high)
         out.write(subject.low)
-        out.write(evidence.bytes)
+        out.write(evidence)
         out.write(UInt32(authorisation.base.count))
         out.write(authorisation.base)
         let key = authorisation.key?.bytes ?? []
@@ -147,12 +150,14 @@ private struct FieldWriter {
         count += size
     }
 
-    mutating func write(_ value: [UInt8]) {
-        precondition(count + value.count <= buffer.count, "a record fits its buffer")
-        value.withUnsafeBytes { source in
-            UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + source.count]).copyMemory(from: source)
-        }
-        count += value.count
+    mutating func write(_ value: [UInt8]) { value.withUnsafeBytes { write($0) } }
+
+    mutating func write(_ value: Digest) { value.withUnsafeBytes { write($0) } }
+
+    private mutating func write(_ source: UnsafeRawBufferPointer) {
+        precondition(count + source.count <= buffer.count, "a record fits its buffer")
+        UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + source.count]).copyMemory(from: source)
+        count += source.count
     }
 
     private mutating func open(_ tag: FieldTag, _ length: Int) {

@@ -26,6 +26,7 @@ enum Schema {
         migrator.registerMigration("10-asks") { try $0.execute(sql: asks) }
         migrator.registerMigration("11-market") { try $0.execute(sql: market) }
         migrator.registerMigration("12-stays") { try $0.execute(sql: stays) }
+        migrator.registerMigration("13-earlier-records") { try joinRecords($0) }
         migrator.registerMigration("14-requests") { try $0.execute(sql: requests) }
         return migrator
     }
@@ -269,12 +270,14 @@ enum Schema {
             })
     }
 
-    static func appendOnly(_ table: String) -> String {
+    static func appendOnly(_ table: String) -> String { unchanged(table) + undeletable(table) }
+
+    static func unchanged(_ table: String) -> String {
         """
 
         CREATE TRIGGER \(table)_unchanged BEFORE UPDATE ON \(table)
         BEGIN SELECT RAISE(ABORT, '\(table) is append-only'); END;
-        """ + undeletable(table)
+        """
     }
 
     static func undeletable(_ table: String) -> String {
