@@ -16,6 +16,13 @@ extension EndToEnd {
                 node: MixKeyStore(folder: folder).identity.publicKey, key: ServiceKeyRing(lasting: secret).publicKey)
         }
 
+        /// What a command prints as a document.
+        private func document(_ cloud: Cloud, _ arguments: String...) async throws -> JSON {
+            let end = try await Cloud.fog(arguments + ["-o", "json"], home: cloud.home)
+            #expect(end.status == 0, "\(end.errors)")
+            return try JSON(parsing: end.output)
+        }
+
         @Test("A job is sent, followed and read through the mixes alone, and without them nothing is sent")
         func job() async throws {
             let network = try await MixNetwork(
@@ -40,10 +47,25 @@ extension EndToEnd {
             try "name: through\ncommand: [sh, -c, \"echo mixed; echo $FOG_TASK_INDEX > out\"]\n"
                 .write(toFile: manifest, atomically: true, encoding: .utf8)
             let job = try await cloud.finished(manifest)
-            #expect(try await cloud.logs(job) == "mixed\n")
             // The guards are kept, and one set serves all commands.
             let kept = try FileManager.default.contentsOfDirectory(atPath: "\(home.path)/state/mixnet")
             #expect(kept.count == 1)
+            #expect(try await cloud.logs(job) == "mixed\n")
+            // By circuits, which the next command finds where the last one left them.
+            let listed = try await document(cloud, "circuit", "list")
+            let circuits = (listed["circuits"]?.array ?? []).filter { $0["packets"]?.integer != 0 }
+            #expect((1...4).contains(circuits.count), "\(listed.compact)")
+            #expect(circuits.allSatisfy { $0["level"] == "private" && $0["hops"] == 3 && $0["state"] != "building" })
+            #expect(listed["guards"]?.array?.isEmpty == false)
+            let name = try #require(circuits.first?["id"]?.string)
+            let shown = try await document(cloud, "circuit", "show", String(name.prefix(8)))
+            #expect(
+                shown["guard"] == circuits.first?["guard"] && shown["network"] == .string(network.file.parameters.name))
+            let folder = "\(home.path)/state/mixnet/\(try #require(kept.first))"
+            for file in ["guards.json", "circuits.json"] {
+                let attributes = try FileManager.default.attributesOfItem(atPath: "\(folder)/\(file)")
+                #expect(attributes[.posixPermissions] as? Int == 0o600)
+            }
             let end = try await network.stop()
             #expect(end.status == 0, "\(end.errors)")
             let refused = try await cloud.fog("job", "show", job.id)
