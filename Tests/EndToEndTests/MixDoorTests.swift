@@ -1,6 +1,7 @@
 import FogCore
 import FogMixnet
 import Foundation
+import Glibc
 import Testing
 
 extension EndToEnd {
@@ -21,6 +22,39 @@ extension EndToEnd {
             let end = try await Cloud.fog(arguments + ["-o", "json"], home: cloud.home)
             #expect(end.status == 0, "\(end.errors)")
             return try JSON(parsing: end.output)
+        }
+
+        @Test(
+            "A mix that lets packets go at once is found out by the coordinator, and costs its owner's machines trust")
+        func watch() async throws {
+            let network = try await MixNetwork(
+                "--mixes", "3", "--authorities", "4", "--epoch", "30s", "--mean-delay", "20ms")
+            let home = try TemporaryFolder()
+            let cloud = try await Cloud(home: home.path, options: "--mix", network.path)
+            let state = "\(home.path)/hasty"
+            let made = try await cloud.fog("enroll", "create", "--role", "worker", "--owner", "self", "--quiet")
+            let token = try #require(made.output.split(whereSeparator: \.isWhitespace).last.map(String.init))
+            let claimed = try await cloud.fog("mixnode", "claim", token, "--state", state)
+            #expect(claimed.status == 0, "\(claimed.errors)")
+            let mix = try Child(
+                Places.fog,
+                [
+                    "mixnode", "run", "--directory", network.path, "--listen", "127.0.0.1:0", "--state", state,
+                    "--hasty",
+                ],
+                environment: Cloud.environment(home: home.path))
+            let node = try #require(try await cloud.fog("node", "list", "--quiet").lines.first.map(String.init))
+            var kinds: [JSON] = []
+            while !kinds.contains(where: { $0["verdict"] == "mix_cheat" }) {
+                try await Task.sleep(for: .seconds(1))
+                let shown = try await document(cloud, "node", "show", node)
+                kinds = (shown["reputation"]?.array ?? []).flatMap { $0["kinds"]?.array ?? [] }
+            }
+            #expect(kinds.first { $0["verdict"] == "mix_cheat" }?["count"] == 1)
+            mix.signal(SIGTERM)
+            #expect(try await mix.end(within: Cloud.patience).status == 0)
+            #expect(try await cloud.stop().status == 0)
+            #expect(try await network.stop().status == 0)
         }
 
         @Test("A job is sent, followed and read through the mixes alone, and without them nothing is sent")
