@@ -85,8 +85,13 @@ final class Session: Sendable {
         guard let mix = context.mix else {
             return try carrier(to: context.server, pin: context.isPinned ? context.coordinator : nil)
         }
-        let owner = MixOwner(
-            way: mix, key: try KeyFile.read(settings.identity ?? context.identityFile).publicKey.id)
+        return try carrier(
+            through: mix, of: try KeyFile.read(settings.identity ?? context.identityFile).publicKey.id)
+    }
+
+    /// - Parameter key: whose packets they are.
+    func carrier(through mix: FogContext.MixWay, of key: KeyID) throws -> any Carrier {
+        let owner = MixOwner(way: mix, key: key)
         let (way, isNew) = try mixWays.withLock { ways in
             if let way = ways[owner] { return (way, false) }
             let way = try MixWayCarrier(mix, owner: owner.key, state: folders.state)
