@@ -19,7 +19,7 @@ struct OverdueTests {
         try await bench.store.readEconomy { economy in
             var found: [TransferKind] = []
             try economy.rows(of: .records) { row in
-                guard case .record(_, let bytes, _) = row, let record = try? LedgerRecord(decoding: bytes) else {
+                guard case .record(_, let bytes, _, _) = row, let record = try? LedgerRecord(decoding: bytes) else {
                     return
                 }
                 if let kind = record.transfer?.kind, [.pending, .post, .void, .expire, .refund].contains(kind) {

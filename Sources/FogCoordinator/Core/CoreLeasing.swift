@@ -207,7 +207,9 @@ extension CoordinatorCore {
             secrets: spec.secrets.isEmpty ? nil : spec.secrets.map { LeaseSecret(use: $0) }, outputs: expanded.outputs,
             resources: demand, profile: spec.profile, checkpoint: spec.checkpoint,
             checkpointFiles: job.checkpointFiles[number] ?? [], priceBound: record.priceBound,
-            expiresAt: now.wall + rules.lostAfter, disconnectGrace: job.spec.disconnectGrace,
+            expiresAt: now.wall
+                + (nodes[record.node].map { rules.patience(with: $0.row.report).lost } ?? rules.lostAfter),
+            disconnectGrace: job.spec.disconnectGrace,
             exclusive: job.spec.exclusive)
         lease.allowHosts = spec.allowHosts.isEmpty ? nil : spec.allowHosts
         lease.trace = job.record.trace

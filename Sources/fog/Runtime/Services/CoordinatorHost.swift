@@ -24,8 +24,14 @@ struct CoordinatorHost: Sendable {
 
     /// In the order in which they rest on each other.
     var services: [any Service] {
-        (notifier.map { [$0] } ?? []) + [coordinator, server] + (mixDoor.map { [$0] } ?? [])
-            + (witnesses.map { [$0] } ?? [])
+        (notifier.map { [$0] } ?? []) + [coordinator, server] + mixServices + (witnesses.map { [$0] } ?? [])
+    }
+
+    private var mixServices: [any Service] {
+        guard let mixDoor else { return [] }
+        let watch = MixWatch(
+            member: mixDoor.member, coordinator: coordinator, clock: SystemClock(), logger: mixDoor.logger)
+        return [mixDoor, watch]
     }
 
     struct Options: Sendable {
