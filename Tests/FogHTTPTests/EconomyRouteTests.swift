@@ -121,7 +121,12 @@ struct EconomyRouteTests {
             let payer = try #require(try await history("ada"))
             #expect(payer.map(\.kind) == ["refund", "post", "pending", "hold"])
             #expect(payer[1].attempt == lease.attempt && payer[1].evidence != nil)
+            #expect(
+                payer.map(\.why) == [
+                    "nothing of the job runs", "success", "price bound of the lease", "the escrow lacked it",
+                ])
             let payee = try #require(try await history("hal"))
+            #expect(payee.first { $0.kind == "post" }?.why == "success")
             #expect(payee.map(\.kind).contains("post") && !payee.map(\.kind).contains("hold"))
             #expect(payee.allSatisfy { $0.attempt == lease.attempt })
             #expect(try await history("auditor")?.count == 4)

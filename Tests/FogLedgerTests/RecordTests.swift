@@ -156,14 +156,31 @@ struct RecordTests {
         }
     }
 
+    @Test("a seal reads back in the newer form alone, and stands for nobody's request")
+    func sealed() throws {
+        let sample = try Self.samples()[0]
+        let seal = Authorisation.seal(of: try SigningKey(seed: [UInt8](repeating: 3, count: 32)).publicKey.id)
+        func record(_ form: UInt8) -> LedgerRecord {
+            LedgerRecord(
+                sequence: sample.sequence, time: sample.time, previous: sample.previous, salt: sample.salt,
+                subject: sample.subject, evidence: sample.evidence, authorisation: seal, body: sample.body, form: form)
+        }
+        let read = try LedgerRecord(decoding: record(LedgerRecord.version).encoded)
+        #expect(read == record(LedgerRecord.version))
+        #expect(read.authorisation.isSeal && !read.authorisation.isRequest)
+        #expect(throws: LedgerFailure.self) {
+            try LedgerRecord(decoding: record(LedgerRecord.unattributed).encoded)
+        }
+    }
+
     @Test("another version is newer software, and an unknown type keeps its bytes")
     func newer() throws {
         var bytes = try Self.samples()[0].encoded
-        bytes[0] = 2
+        bytes[0] = LedgerRecord.version + 1
         #expect { try LedgerRecord(decoding: bytes) } throws: {
             ($0 as? LedgerFailure)?.code == LedgerFailure.newerSoftware
         }
-        bytes[0] = 1
+        bytes[0] = LedgerRecord.unattributed
         bytes[1] = 4
         guard case .unrecognised(0x0410, let body) = try LedgerRecord(decoding: bytes).body else {
             Issue.record("type 0x0410 was recognised")
