@@ -51,15 +51,22 @@ final class Wire: Sendable {
             && ["/usr/bin/nsenter", "/usr/sbin/ip"].allSatisfy { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
-    private let markers: [String]
+    private let markers: [(text: String, forms: [[UInt8]])]
     private let frameBytes: Int
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - markers: texts to look for in whatever is sent, at least 8 bytes each.
+    ///   - markers: texts to look for in whatever is sent, as they are and in base64, of at least 12 and at most 40 bytes.
     ///   - frameBytes: of a frame of a mixnet's link.
     init(markers: [String], frameBytes: Int) async throws {
-        self.markers = markers
+        self.markers = markers.map { text in
+            // In base64 a text has three forms, by where it begins; what its neighbours change of them is left out.
+            let coded = (0...2).map { before in
+                let code = Data([UInt8](repeating: 0, count: before) + Array(text.utf8)).base64EncodedString()
+                return Array(code.utf8.dropFirst(before == 0 ? 0 : before + 1).dropLast(4))
+            }
+            return (text, [Array(text.utf8)] + coded)
+        }
         self.frameBytes = frameBytes
         // Ends by `end()`, which the test calls, or with the process.
         Thread.detachNewThread { [self] in listen() }
@@ -163,8 +170,8 @@ final class Wire: Sendable {
                 return
             }
             let whole = state.flows[flow][keyPath: path].tail + fresh
-            for marker in markers where Self.contains(whole, Array(marker.utf8)) {
-                state.found[marker, default: []].insert(state.flows[flow].server)
+            for marker in markers where marker.forms.contains(where: { Self.contains(whole, $0) }) {
+                state.found[marker.text, default: []].insert(state.flows[flow].server)
             }
             state.flows[flow][keyPath: path].tail = Array(whole.suffix(64))
         }

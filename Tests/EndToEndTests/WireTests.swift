@@ -46,19 +46,34 @@ extension EndToEnd {
             .enabled(if: Wire.isPossible, "needs root, nsenter(1) and ip(8) for a network of its own"))
         func secret() async throws {
             let secrets = Secrets()
+            try await watch(secrets, at: .secret, hiding: secrets.all)
+        }
+
+        @Test(
+            "Where the worker's way is direct it alone meets the coordinator, and what is public there is seen",
+            .enabled(if: Wire.isPossible, "needs root, nsenter(1) and ip(8) for a network of its own"))
+        func direct() async throws {
+            let secrets = Secrets()
+            try await watch(secrets, at: .private, hiding: [])
+        }
+
+        /// - Parameter hidden: what of the job's texts nobody may see; the others are seen on the worker's way.
+        private func watch(_ secrets: Secrets, at level: RouteLevel, hiding hidden: [String]) async throws {
             let suite = PacketSuite.k400
             let control = "control-\(Hex.encode(SecureRandom.bytes(8)))"
             let wire = try await Wire(markers: secrets.all + [control], frameBytes: suite.packetBytes + 17)
             defer { wire.end() }
             let folder = try TemporaryFolder()
-            let ports = try await wire.within { try await work(secrets, control, folder, wire) }
+            let ports = try await wire.within { try await work(secrets, level, control, folder, wire) }
 
             let late = wire.flows.filter(\.isLate)
             // The watcher sees what is plain: the operator's own requests, before the job.
             #expect(wire.found[control] == [ports.coordinator])
             // Nobody meets another: every connection goes to a node of the network or to an authority.
             let strange = late.filter { !ports.nodes.contains($0.server) && !ports.authorities.contains($0.server) }
-            #expect(strange.isEmpty, "\(strange.map { "\($0.client) to \($0.server)" })")
+            // The worker's way is a direct one below the level secret, to the coordinator alone.
+            let direct: Set<UInt16> = level == .secret ? [] : [ports.coordinator]
+            #expect(Set(strange.map(\.server)) == direct)
             // Foundation wakes its own threads by datagrams of one byte, from a process to itself.
             #expect(wire.foreign.allSatisfy { $0[9] == 17 && $0[2...3] == [0, 29] }, "\(wire.foreign.prefix(5))")
             // One size between mix parties, after a greeting that is the same for all.
@@ -66,15 +81,19 @@ extension EndToEnd {
             #expect(links.count > 20)
             for path in [\Wire.Flow.up, \.down] {
                 let directions = links.map { $0[keyPath: path] }
-                let remainders = directions.reduce(into: Set<Int>()) { $0.formUnion($1.remainders.keys) }
-                #expect(remainders.count == 1, "\(directions.flatMap(\.remainders))")
+                let ends = directions.reduce(into: [Int: Int]()) { $0.merge($1.remainders, uniquingKeysWith: +) }
+                // Now and then TCP cuts a burst within a frame.
+                let odd = ends.values.reduce(0, +) - (ends.values.max() ?? 0)
+                #expect(odd * 100 <= ends.values.reduce(0, +), "\(ends)")
                 let greetings = directions.reduce(into: Set<Int>()) { $0.formUnion($1.firstEnds) }
                 #expect(greetings.count <= 2, "\(greetings)")
                 #expect(directions.filter(\.hasGap).count < directions.count / 2)
             }
             #expect(links.map(\.up.bytes).reduce(0, +) > 1 << 20)
             // And nothing is plain, anywhere.
-            for secret in secrets.all { #expect(wire.found[secret] == nil) }
+            for secret in secrets.all {
+                #expect(wire.found[secret] == (hidden.contains(secret) ? nil : [ports.coordinator]), "\(secret)")
+            }
         }
 
         private struct Ports {
@@ -85,7 +104,7 @@ extension EndToEnd {
 
         /// A coordinator, a worker and a submitter who know only the mixnet; a job from one end to the other.
         private func work(
-            _ secrets: Secrets, _ control: String, _ folder: TemporaryFolder, _ wire: Wire
+            _ secrets: Secrets, _ level: RouteLevel, _ control: String, _ folder: TemporaryFolder, _ wire: Wire
         ) async throws -> Ports {
             func home(_ name: String) -> String { "\(folder.path)/\(name)" }
             func fog(_ arguments: String..., as name: String) async throws -> Child.End {
@@ -120,10 +139,12 @@ extension EndToEnd {
 
             wire.mark()
             for (name, token) in [("worker", tokens.worker), ("submitter", tokens.client)] {
-                let way = ["--mix", network.path, "--service", address.description, "--level", "secret"]
+                let isMixed = level == .secret || name == "submitter"
+                let mixed = ["--mix", network.path, "--service", address.description, "--level", "\(level)"]
+                let way = isMixed ? mixed : []
                 let join = try await Cloud.fog(["join", token, "--name", name] + way, home: home(name))
                 guard join.status == 0 else { throw Problem("fog join: \(join.errors)") }
-                #expect(join.errors.contains("NO ANONYMITY"))
+                #expect(join.errors.contains("NO ANONYMITY") == isMixed)
             }
             let worker = try Child(
                 Places.fog, ["worker", "run", "--policy", "always", "--name", "mixed", "--slots", "1"],
@@ -135,7 +156,8 @@ extension EndToEnd {
             _ = try await fog("job", "outputs", id, "--to", home("results"), as: "submitter")
             #expect(try folder.text(of: "results/out") == secrets.output)
             let node = try JSON(parsing: try await fog("node", "show", "mixed", "-o", "json", as: "submitter").output)
-            #expect(node["report"]?["privacy"] == "secret" && node["report"]?["mix"] == "secret")
+            #expect(node["report"]?["privacy"] == (level == .secret ? "secret" : "confidential"))
+            #expect(node["report"]?["mix"] == (level == .secret ? "secret" : nil))
 
             for (child, name) in [(worker, "worker"), (coordinator, "coordinator")] {
                 child.signal(SIGTERM)
