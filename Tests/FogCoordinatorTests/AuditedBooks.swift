@@ -52,6 +52,7 @@ struct AuditedBooks {
         core.sealer = LedgerSealer(key: Self.coordinator)
         core.attributeRecords(at: now)
         #expect(core.openBooks(at: now) == nil)
+        #expect(core.post([LedgerEntry(.setRule(.economy(.genesis)))], at: now) == nil)
         client = try core.enrol(
             key: Self.seeded(100).publicKey, name: "ada", roles: [.client, .admin], account: nil,
             authorisation: Self.request("enrol ada", by: Self.seeded(100)), at: now)

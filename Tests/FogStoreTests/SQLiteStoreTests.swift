@@ -127,6 +127,30 @@ struct SQLiteStoreTests {
         }
     }
 
+    @Test("an audit reads a file whose list of steps is damaged anywhere, and tells it")
+    func damagedMarks() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/fog.sqlite"
+            try SQLiteStore(path: path).close()
+            let whole = try Data(contentsOf: URL(filePath: path))
+            let pages = try texts(path, "SELECT rootpage FROM sqlite_master WHERE name = 'grdb_migrations'")
+            #expect(pages.count == 1)
+            for page in try pages.map({ try #require(Int($0)) }) {
+                // The page's kind, its count of cells, and what stands at its end: a cell.
+                for (place, bits) in [(0, 0xff), (3, 0x40), (4080, 8), (4090, 0xff), (4095, 1)] {
+                    var bytes = whole
+                    bytes[(page - 1) * 4096 + place] ^= UInt8(bits)
+                    let other = folder + "/\(page)-\(place).sqlite"
+                    try bytes.write(to: URL(filePath: other))
+                    let opened = try SQLiteStore(path: other, readOnly: true, isSuspect: true)
+                    let complaints = try await opened.readEconomy { try $0.complaints() }
+                    #expect(complaints != [], "page \(page), byte \(place)")
+                    try opened.close()
+                }
+            }
+        }
+    }
+
     @Test("the audit vouches for every table of the economy and no other")
     func vouched() async throws {
         try await withTemporaryFolder { folder in

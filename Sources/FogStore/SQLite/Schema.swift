@@ -242,8 +242,18 @@ enum Schema {
         if mark != applicationID { words.append("the application id is \(mark), wanted \(applicationID)") }
         let user = try Int32.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         if user != 0 { words.append("the user version is \(user), wanted 0") }
-        if try version(of: database) != newest { words.append("the steps of the schema are not this version's") }
+        do {
+            if try version(of: database) != newest { words.append("the steps of the schema are not this version's") }
+        } catch {
+            guard isDamage(error) else { throw error }
+            words.append("the steps of the schema cannot be read: \((error as? DatabaseError)?.message ?? "no text")")
+        }
         return words
+    }
+
+    /// Whether what was read is damaged, and not the way to it. What is no text where text should be has no code of SQLite's.
+    static func isDamage(_ error: any Error) -> Bool {
+        (error as? DatabaseError).map { $0.resultCode == .SQLITE_CORRUPT } ?? true
     }
 
     /// How the tables, indexes, triggers and views of a file differ from those that this version makes, in words.
