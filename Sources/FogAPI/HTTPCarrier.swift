@@ -73,7 +73,11 @@ package final class HTTPCarrier: Carrier {
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
-    /// Closes all connections; what is under way fails. To be called once, before the carrier is let go.
+    // One that failed before somebody could shut it down must not take the process with it. The callback holds the client
+    // until all is closed.
+    deinit { client.shutdown { [client] _ in withExtendedLifetime(client) {} } }
+
+    /// Closes all connections; what is under way fails. A carrier that is let go without it does so in the background.
     package func shutDown() async { try? await client.shutdown() }
 
     package func send(_ request: CarrierRequest, deadline: TimeSpan) async throws(CarrierFailure) -> CarrierResponse {

@@ -5,6 +5,8 @@ internal import FogNet
 /// Where the public log stands on a coordinator.
 package enum LogPaths {
     package static let checkpoint = "/log/checkpoint"
+    /// The newest that witnesses cosigned, with their lines.
+    package static let cosigned = "/log/cosigned"
     package static let tiles = "/log/tile/"
 }
 
@@ -21,9 +23,15 @@ extension FogClient {
     package var logKey: NoteKey { get throws { try NoteKey(coordinator: coordinatorKey) } }
 
     /// The newest checkpoint, its signature verified; nil of a coordinator that keeps no tree.
-    package func checkpoint() async throws -> VerifiedCheckpoint? {
-        let answer = try await carrier.send(
-            CarrierRequest(method: "GET", target: LogPaths.checkpoint), deadline: deadline)
+    package func checkpoint() async throws -> VerifiedCheckpoint? { try await checkpoint(at: LogPaths.checkpoint) }
+
+    /// The newest checkpoint that witnesses cosigned; nil where none did.
+    package func cosignedCheckpoint() async throws -> VerifiedCheckpoint? {
+        try await checkpoint(at: LogPaths.cosigned)
+    }
+
+    private func checkpoint(at target: String) async throws -> VerifiedCheckpoint? {
+        let answer = try await carrier.send(CarrierRequest(method: "GET", target: target), deadline: deadline)
         if answer.status == 404 { return nil }
         if let problem = Problem(answer) { throw problem }
         return try VerifiedCheckpoint(answer.body, key: logKey)

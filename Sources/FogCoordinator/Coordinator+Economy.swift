@@ -27,7 +27,9 @@ extension Coordinator {
         _ amount: Credits, _ movement: CoordinatorCore.Movement, id chosen: TransferID, by principal: Principal,
         authorisation: Authorisation
     ) async throws -> Account {
-        guard amount > .zero else { throw CoordinatorFailure("bad_amount", "an amount of \(amount) cannot be moved") }
+        guard amount > .zero else {
+            throw CoordinatorFailure("bad_amount", "`credits` must be above 0, found \(amount)")
+        }
         let id = Self.transferID(chosen, of: principal.account)
         let known = try await known([id])
         return try await perform { core, now throws(CoordinatorFailure) in
@@ -215,48 +217,53 @@ extension Coordinator {
     ///
     /// - Returns: newest first, with the attempts that they are about.
     package func history(ofJob reference: String, for principal: Principal, before: UInt64?, limit: Int) async throws
-        -> (job: JobRecord, rows: [(record: LedgerRecord, attempt: AttemptID?)], next: UInt64?)
+        -> (job: JobRecord, rows: [(record: LedgerRecord, attempt: AttemptRecord?)], next: UInt64?)
     {
         let (record, payee) = try await jobWithMoney(reference, for: principal)
         let escrow = CoordinatorCore.escrow(of: record)
         let rows = try await store.ledgerRecords(of: escrow, before: before, limit: limit)
-        var subjects: [SubjectID: AttemptID] = [:]
+        var subjects: [SubjectID: AttemptRecord] = [:]
         var after: AttemptID?
         while true {
             let page = try await store.attempts(of: record.id, task: nil, after: after, limit: Self.statementPage)
             for attempt in page where payee == nil || attempt.payee == payee {
-                subjects[CoordinatorCore.subject(of: attempt.id)] = attempt.id
+                subjects[CoordinatorCore.subject(of: attempt.id)] = attempt
             }
             guard page.count == Self.statementPage, let last = page.last else { break }
             after = last.id
         }
-        var lines: [(LedgerRecord, AttemptID?)] = []
+        var lines: [(LedgerRecord, AttemptRecord?)] = []
         for row in rows {
             let line = try LedgerRecord(decoding: row.bytes)
             let attempt = subjects[line.subject]
             guard payee == nil || (attempt != nil && line.transfer?.kind != .hold) else { continue }
-            if let attempt, line.transfer?.kind == .post { lines += try await besides(line, of: attempt) }
+            if let attempt, [.post, .void].contains(line.transfer?.kind) {
+                lines += try await besides(line, of: attempt)
+            }
             lines.append((line, attempt))
         }
         return (record, lines, rows.count == limit ? rows.last?.sequence : nil)
     }
 
-    /// The fee and the reward of a paid attempt, which do not touch the escrow.
-    private func besides(_ post: LedgerRecord, of attempt: AttemptID) async throws -> [(LedgerRecord, AttemptID?)] {
-        guard let transfer = post.transfer, let row = try await store.attempt(attempt) else { return [] }
-        let ids = [
-            TransferID(at: row.grantedAt, kind: .fee, subject: post.subject, ordinal: 0),
-            TransferID(
-                at: row.grantedAt, kind: .reward, subject: post.subject, ordinal: UInt32(RewardRule.compute.rawValue)),
-        ]
-        var found: [(LedgerRecord, AttemptID?)] = []
-        for id in ids where try await store.transfer(id) != nil {
-            // They stand right after the post.
-            let near = try await store.ledgerRecords(
-                of: transfer.credit, before: post.sequence + 16, limit: 16)
-            for row in near {
-                let record = try LedgerRecord(decoding: row.bytes)
-                if record.transfer?.id == id { found.insert((record, attempt), at: 0) }
+    /// What does not touch the escrow: the fee and the reward of a paid attempt, the stake that a proven cheat lost.
+    private func besides(
+        _ end: LedgerRecord, of row: AttemptRecord
+    ) async throws -> [(LedgerRecord, AttemptRecord?)] {
+        guard let transfer = end.transfer else { return [] }
+        func id(_ kind: TransferKind, _ ordinal: UInt32) -> TransferID {
+            TransferID(at: row.grantedAt, kind: kind, subject: end.subject, ordinal: ordinal)
+        }
+        let ids: [(TransferID, AccountID)] =
+            transfer.kind == .void
+            ? [(id(.slash, 0), .treasury), (id(.slash, 1), .treasury)]
+            : [(id(.fee, 0), transfer.credit), (id(.reward, UInt32(RewardRule.compute.rawValue)), transfer.credit)]
+        var found: [(LedgerRecord, AttemptRecord?)] = []
+        for (id, account) in ids where try await store.transfer(id) != nil {
+            // They stand beside the end.
+            let near = try await store.ledgerRecords(of: account, before: end.sequence + 16, limit: 32)
+            for stored in near {
+                let record = try LedgerRecord(decoding: stored.bytes)
+                if record.transfer?.id == id { found.insert((record, row), at: 0) }
             }
         }
         return found

@@ -1,6 +1,6 @@
 package import FogCore
 package import FogJobs
-internal import FogLedger
+package import FogLedger
 package import FogPlacement
 package import FogStore
 
@@ -23,12 +23,12 @@ extension Coordinator {
     package func submit(
         document text: String, fileTable: Digest?, idempotencyKey: String?, by principal: Principal,
         secrets: [String: String] = [:], keys: SealedKeys? = nil, only selection: [UInt32]? = nil,
-        trace: TraceParent? = nil
+        trace: TraceParent? = nil, request: Authorisation = .none
     ) async throws -> (record: JobRecord, isNew: Bool) {
         var submission = try await read(
             document: text, fileTable: fileTable, idempotencyKey: idempotencyKey, by: principal)
         try Self.check(submission.spec, keys: keys)
-        (submission.trace, submission.keys) = (trace, keys)
+        (submission.trace, submission.keys, submission.request) = (trace, keys, request)
         if let selection {
             submission.selection = selection
             submission.document = Retrial.join(submission.document, selection: selection)

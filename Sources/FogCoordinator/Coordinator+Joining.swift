@@ -40,11 +40,14 @@ extension Coordinator {
     }
 
     /// - Parameter reference: the key id, the beginning of one, or the name of a key that waits.
-    package func approve(_ reference: String, by principal: Principal) async throws -> Principal {
+    package func approve(
+        _ reference: String, by principal: Principal, authorisation: Authorisation = .none
+    ) async throws -> Principal {
         let signer = grantSigner
         return try await perform { core, now throws(CoordinatorFailure) in
             guard let applicant = try core.applicant(reference) else { throw .notFound }
-            return try core.approve(applicant, by: principal, at: now, signing: signer)
+            return try core.approve(
+                applicant, by: principal, authorisation: authorisation, at: now, signing: signer)
         }
     }
 

@@ -11,6 +11,42 @@ extension Coordinator {
         return stored.note
     }
 
+    /// A checkpoint that witnesses cosigned: from the last run, or the newest.
+    /// One that is not of this log, as after a restored backup, is passed over.
+    package func keep(cosigned note: [UInt8]) async {
+        guard let head = try? Checkpoint(text: SignedNote(note).text).head, head.size > 0,
+            let newest = try? await store.checkpoint(), newest.size >= head.size
+        else { return }
+        let plan = TreeProof.root(of: head.size)
+        var tiles: [TileID: [Digest]] = [:]
+        for (tile, width) in plan.tiles {
+            guard let hashes = try? await store.hashes(of: tile) else { return }
+            tiles[tile] = Array(hashes.prefix(width))
+        }
+        guard (try? plan.hashes(tiles)) == [head.root] else { return }
+        cosigned = note
+    }
+
+    /// The newest checkpoint with what witnesses said of just this one.
+    package func withCosignatures(_ note: [UInt8]) -> [UInt8] {
+        guard let cosigned, let plain = try? SignedNote(note), (try? SignedNote(cosigned))?.text == plain.text else {
+            return note
+        }
+        return cosigned
+    }
+
+    /// The proof that the log of `size` records begins with the `old` first; empty for none and for all of them.
+    /// - Throws: `not_found` while the log has not so many.
+    package nonisolated func consistency(from old: UInt64, to size: UInt64) async throws -> [Digest] {
+        guard old > 0, old < size else { return [] }
+        guard let newest = try await store.checkpoint(), newest.size >= size,
+            let plan = TreeProof.consistency(from: old, to: size)
+        else { throw CoordinatorFailure.notFound }
+        var tiles: [TileID: [Digest]] = [:]
+        for (tile, width) in plan.tiles { tiles[tile] = Array(try await store.hashes(of: tile).prefix(width)) }
+        return try plan.hashes(tiles)
+    }
+
     /// The hashes of a tile, 32 bytes each.
     /// - Throws: `not_found` while the tree has not so many.
     package nonisolated func hashes(level: Int, _ request: TileRequest) async throws -> [UInt8] {
@@ -40,8 +76,15 @@ extension Coordinator {
         return try await proof(ofRecord: sequence)
     }
 
-    nonisolated func proof(ofRecord sequence: UInt64) async throws -> InclusionProof {
-        guard let newest = try await store.checkpoint(), newest.size > sequence,
+    /// In a tree that witnesses cosigned, where they did since the record was written; else in the newest.
+    package func proof(ofRecord sequence: UInt64) async throws -> InclusionProof {
+        var newest = try await store.checkpoint()
+        if let cosigned, let head = try? Checkpoint(text: SignedNote(cosigned).text).head, head.size > sequence,
+            head.size <= newest?.size ?? 0
+        {
+            newest = StoredCheckpoint(number: 0, size: head.size, note: cosigned)
+        }
+        guard let newest, newest.size > sequence,
             let proof = TreeProof.inclusion(of: sequence, in: newest.size),
             let row = try await store.ledgerRecords(from: sequence, limit: 1).first, row.sequence == sequence
         else { throw CoordinatorFailure.notFound }

@@ -120,10 +120,21 @@ extension Coordinator {
     /// Also one that is suspended or revoked.
     package func known(_ id: KeyID) -> Principal? { core.principals[id] }
 
-    package func enrol(key: PublicKey, name: String, roles: Set<Role>, account: AccountID?) async throws -> Principal {
-        try await perform { core, now throws(CoordinatorFailure) in
-            try core.enrol(key: key, name: name, roles: roles, account: account, at: now)
+    /// Lets in a key of this machine, which signs for it here and now.
+    package func enrol(
+        _ newcomer: SigningKey, name: String, roles: Set<Role>, account: AccountID?
+    ) async throws -> Principal {
+        let authorisation = try statement("enrol", by: newcomer)
+        return try await perform { core, now throws(CoordinatorFailure) in
+            try core.enrol(
+                key: newcomer.publicKey, name: name, roles: roles, account: account, authorisation: authorisation,
+                at: now)
         }
+    }
+
+    /// What a key of this machine asks for without a request.
+    package func statement(_ act: String, by asker: SigningKey) throws -> Authorisation {
+        try LocalStatement(act, of: asker.publicKey, to: key, at: clock.now).signed(by: asker)
     }
 
     // MARK: Ledger

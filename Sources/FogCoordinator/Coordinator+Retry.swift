@@ -1,5 +1,6 @@
 package import FogCore
 package import FogJobs
+package import FogLedger
 internal import FogStore
 
 extension Coordinator {
@@ -7,7 +8,9 @@ extension Coordinator {
     ///
     /// Final states absorb, so nothing of the old job changes. `onlyFailed` takes the elements that did not succeed; a
     /// graph of steps runs again whole, since later steps read what earlier ones left.
-    package func retry(_ id: JobID, onlyFailed: Bool, by principal: Principal) async throws -> JobRecord {
+    package func retry(_ id: JobID, onlyFailed: Bool, by principal: Principal, request: Authorisation = .none)
+        async throws -> JobRecord
+    {
         let record = try await job(id, for: principal, asking: .changeJobs)
         guard record.state.isFinal else {
             throw CoordinatorFailure(
@@ -31,7 +34,7 @@ extension Coordinator {
         }
         return try await submit(
             document: document.canonical, fileTable: record.fileTable, idempotencyKey: nil, by: principal,
-            keys: record.progress.keys, only: selection
+            keys: record.progress.keys, only: selection, request: request
         ).record
     }
 

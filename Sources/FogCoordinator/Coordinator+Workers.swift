@@ -1,5 +1,6 @@
 package import FogCore
 package import FogJobs
+package import FogPlacement
 package import FogStore
 
 /// The worker's side of the coordinator.
@@ -22,6 +23,13 @@ extension Coordinator {
         guard let id = core.nodeOfKey[key], answer.isEmpty, let wait = beat.wait, wait > .zero else { return answer }
         await waitForOrders(id, atMost: min(wait, .seconds(60)))
         return core.orders(to: id, holding: beat.attempts.map(\.attempt))
+    }
+
+    /// What an audit of the mixnet found of a mix.
+    package func learn(_ verdict: Evidence.Verdict, ofMix key: PublicKey, epoch: UInt64) async throws {
+        try await perform { core, now throws(CoordinatorFailure) in
+            core.learn(verdict, ofMix: key, epoch: epoch, at: now)
+        }
     }
 
     private func waitForOrders(_ id: NodeID, atMost span: TimeSpan) async {

@@ -58,6 +58,8 @@ package actor Coordinator: Service {
     private(set) var eventCommits: UInt64 = 0
     /// The operator's hook.
     var notifier: Notifier?
+    /// The newest checkpoint that witnesses cosigned, with their lines.
+    package internal(set) var cosigned: [UInt8]?
     /// Commits so far, for the figures.
     package private(set) var commits = 0
 
@@ -148,6 +150,7 @@ package actor Coordinator: Service {
         try await findEpoch()
         core.disk = DiskLevel(space(), rules: core.rules)
         directory.replace(core.principals)
+        core.attributeRecords(at: now)
         if state.ledger == nil || state.ledger?.head.count == 0 {
             core.openBooks(at: now)
         }

@@ -9,10 +9,18 @@ package struct CoordinatorConfiguration: Sendable, Hashable {
     package var suspectAfter: TimeSpan = .seconds(30)
     /// No word for this long: its tasks may be granted again. Default 90 s.
     package var lostAfter: TimeSpan = .seconds(90)
+    /// What the three above are at least for a worker whose calls come through a mixnet, where a word may take minutes.
+    /// 1 min, 5 min, 10 min.
+    package var mixHeartbeatEvery: TimeSpan = .minutes(1)
+    package var mixSuspectAfter: TimeSpan = .minutes(5)
+    package var mixLostAfter: TimeSpan = .minutes(10)
     /// A gap in the coordinator's own time that is longer than this extends every live lease. Default 10 s.
     package var ownPause: TimeSpan = .seconds(10)
     /// By how much leases are extended after a start or an own pause. Default 90 s.
     package var pauseExtension: TimeSpan = .seconds(90)
+    /// How long beyond all that its task may take a reservation of credits stands. Far more than any wait for other
+    /// owners' results: it only ever ends what was forgotten.
+    package var reservationSlack: TimeSpan = .days(30)
     /// Host faults within ``breakerWindow`` that put a node on probation. Default 3.
     package var breakerFaults = 3
     package var breakerWindow: TimeSpan = .minutes(10)
@@ -124,4 +132,14 @@ package struct CoordinatorFailure: CodedFailure, Equatable {
 
     package static let notFound = CoordinatorFailure(
         "not_found", "there is nothing here under that name, or it is not yours")
+}
+
+extension CoordinatorConfiguration {
+    /// How long a worker's silence means nothing: between two heartbeats, before it is suspected, before it is lost.
+    package func patience(with report: NodeReport) -> (heartbeat: TimeSpan, suspect: TimeSpan, lost: TimeSpan) {
+        guard report.mix != nil else { return (heartbeatEvery, suspectAfter, lostAfter) }
+        return (
+            max(heartbeatEvery, mixHeartbeatEvery), max(suspectAfter, mixSuspectAfter), max(lostAfter, mixLostAfter)
+        )
+    }
 }

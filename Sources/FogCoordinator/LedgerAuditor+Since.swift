@@ -43,7 +43,9 @@ extension LedgerAuditor {
         let start = try Self.start(wanted: wanted, count, outside)
         var named = Named()
         try economy.rows(under: .records(from: start)) { row in
-            guard case .record(_, let bytes, _) = row, let record = try? LedgerRecord(decoding: bytes) else { return }
+            guard case .record(_, let bytes, _, _) = row, let record = try? LedgerRecord(decoding: bytes) else {
+                return
+            }
             named.add(record)
         }
         let base = try base(economy, at: start, named)
@@ -57,7 +59,7 @@ extension LedgerAuditor {
         for complaint in try complaints + economy.complaints(everyPage: false) { audit.take(complaint: complaint) }
         try economy.rows(under: .records(from: start)) { row in
             try audit.take(row)
-            if case .record(let sequence, _, _) = row, (sequence &+ 1) % stride == 0 {
+            if case .record(let sequence, _, _, _) = row, (sequence &+ 1) % stride == 0 {
                 progress(sequence &+ 1 - start, count - start)
             }
         }
@@ -90,7 +92,7 @@ extension LedgerAuditor {
         for account in named.accounts.sorted() {
             if account != .rulebook { keys.append(.account(account)) }
         }
-        for account in named.accounts.sorted() { keys.append(.accountRecords(account, from: start)) }
+        keys.append(.rules(from: start))
         let earlier = base.transfers.compactMap { $0.transfer?.id }
         keys += Set(named.transfers + earlier).sorted().map { .transfer($0) }
         keys += Set(named.paid).sorted().map { .paid($0) }
@@ -110,8 +112,9 @@ extension LedgerAuditor {
         var tiles: [TileID: [Digest]] = [:]
         for tile in CompactRange.edge(ofSize: start) { tiles[tile] = try economy.hashes(of: tile) }
         var base = AuditBase(
-            head: LedgerHead(count: start, hash: last.sealed.hash, time: last.time),
+            head: LedgerHead(count: start, hash: LedgerRecord.leafHash(last.encoded), time: last.time),
             tree: CompactRange(size: start, tiles: tiles))
+        base.form = last.form
         for id in named.pendings.union(named.causes).sorted() {
             if let record = try transfer(id, below: start, economy) { base.transfers.append(record) }
         }
@@ -131,14 +134,17 @@ extension LedgerAuditor {
             if named.revoked.contains(key.key.id) { key.isRevoked = false }
             base.keys.append(key)
         }
-        try economy.rows(under: .accountRecords(.rulebook, from: 0)) { row in
-            guard case .accountRecord(_, let sequence) = row, sequence < start,
+        try economy.rows(under: .rules(from: 0)) { row in
+            guard case .rule(let sequence) = row, sequence < start,
                 let rule = try record(sequence, economy)?.rule
             else { return }
             base.rules.append(rule)
         }
+        try addEmission(to: &base, economy)
         for id in named.accounts.sorted() where id != .rulebook {
-            if let found = try account(id, below: start, base.pendings, economy) { base.accounts.append(found) }
+            guard let found = try account(id, below: start, base.pendings, economy) else { continue }
+            base.accounts.append(found)
+            if found.0.kind == .escrow { base.payers[id] = try payer(of: id, base, economy) }
         }
         return base
     }
@@ -163,7 +169,9 @@ extension LedgerAuditor {
     private static func record(_ sequence: UInt64, _ economy: any EconomyReader) throws -> LedgerRecord? {
         var found: LedgerRecord?
         try economy.rows(under: .record(sequence)) { row in
-            guard case .record(_, let bytes, let hash) = row, LedgerRecord.leafHash(bytes).bytes == hash else { return }
+            guard case .record(_, let bytes, let hash, _) = row, LedgerRecord.leafHash(bytes).bytes == hash else {
+                return
+            }
             found = try? LedgerRecord(decoding: bytes)
         }
         return found
@@ -194,6 +202,37 @@ extension LedgerAuditor {
         return isOver
     }
 
+    /// What the pools got in the epoch under way: back over the records of issuance to its beginning.
+    private static func addEmission(to base: inout AuditBase, _ economy: any EconomyReader) throws {
+        guard let beginning = base.epochStart else { return }
+        var end = base.head.count
+        while true {
+            var last: UInt64?
+            try economy.rows(under: .lastRecord(of: .issuance, below: end)) { row in
+                if case .accountRecord(_, let sequence) = row { last = sequence }
+            }
+            guard let last, let found = try record(last, economy), found.time >= beginning else { return }
+            if let transfer = found.transfer, transfer.kind == .fund {
+                base.emitted[found.subject, default: 0] += Int128(transfer.amount.micro)
+            }
+            end = last
+        }
+    }
+
+    /// The account whose key asked for an escrow.
+    private static func payer(
+        of escrow: AccountID, _ base: AuditBase, _ economy: any EconomyReader
+    ) throws -> AccountID? {
+        var asked: KeyID?
+        try economy.rows(under: .firstRecord(of: escrow)) { row in
+            guard case .accountRecord(_, let sequence) = row, let first = try record(sequence, economy),
+                first.authorisation.isRequest
+            else { return }
+            asked = first.authorisation.key
+        }
+        return base.keys.first { $0.key.id == asked }?.owner
+    }
+
     /// An account as its records below a sequence leave it.
     private static func account(
         _ id: AccountID, below start: UInt64, _ pendings: [Pending], _ economy: any EconomyReader
@@ -206,11 +245,13 @@ extension LedgerAuditor {
             return place
         }
         guard let first = try place(.firstRecord(of: id)), first < start,
-            case .accountOpened(let opening)? = try record(first, economy)?.body
+            case .accountOpened(let opening)? = try record(first, economy)?.body, opening.id == id
         else { return nil }
         var end = start
+        var newest: UInt64?
         while let last = try place(.lastRecord(of: id, below: end)) {
             guard let found = try record(last, economy) else { return nil }
+            newest = newest ?? last
             guard let counters = found.counters(of: id) else {
                 end = last
                 continue
@@ -220,7 +261,7 @@ extension LedgerAuditor {
             let open = pendings.count { $0.debit == id || $0.credit == id }
             let account = Account(
                 id: id, kind: opening.kind, unit: opening.unit, owner: opening.owner, counters: counters,
-                openPendings: Int32(clamping: open), isClosed: isClosed)
+                openPendings: Int32(clamping: open), isClosed: isClosed, firstRecord: first, lastRecord: newest ?? last)
             return (account, last)
         }
         return nil

@@ -50,7 +50,7 @@ struct StoredStateReader {
             let problem = outcome.problems.first.map { "\($0.path): \($0.message)" } ?? "no reason given"
             throw StoreFailure("corrupt", "the manifest of job \(stored.record.id) does not read any more: \(problem)")
         }
-        return ParsedJob(record: stored.record, spec: spec, files: files, selection: selection)
+        return ParsedJob(record: stored.record, spec: spec, files: files, selection: selection, request: stored.request)
     }
 
     /// What succeeded tasks left, for jobs whose later steps read it.

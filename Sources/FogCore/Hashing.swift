@@ -4,32 +4,56 @@ internal import CSodium
 ///
 /// Ids and content are BLAKE2b-256 (RFC 7693); the ledger's log and HTTP digests are SHA-256 (FIPS 180-4).
 package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible, Codable {
-    package let bytes: [UInt8]
+    // Four words in place, not an array: a log has as many digests as records, and each array is an allocation.
+    private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+
+    /// The 32 bytes.
+    package var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
 
     /// - Throws: `bad_digest` unless there are 32 bytes.
     package init(bytes: some Collection<UInt8>) throws(CoreFailure) {
         guard bytes.count == 32 else {
             throw CoreFailure("bad_digest", "a digest has 32 bytes, found \(bytes.count)")
         }
-        self.bytes = Array(bytes)
+        self.init { $0.copyBytes(from: bytes) }
     }
 
-    fileprivate init(unchecked: [UInt8]) { bytes = unchecked }
+    /// - Parameter fill: writes all 32 bytes.
+    fileprivate init(filledBy fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        withUnsafeMutableBytes(of: &words, fill)
+    }
+
+    /// - Parameter body: is lent the 32 bytes.
+    package func withUnsafeBytes<Value>(_ body: (UnsafeRawBufferPointer) throws -> Value) rethrows -> Value {
+        try Swift.withUnsafeBytes(of: words, body)
+    }
+
+    package static func == (one: Digest, other: Digest) -> Bool { one.words == other.words }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+        hasher.combine(words.1)
+        hasher.combine(words.2)
+        hasher.combine(words.3)
+    }
 
     /// - Throws: `bad_digest` unless the text is 64 lower-case hexadecimal digits.
     package init(_ text: some StringProtocol) throws(CoreFailure) {
         guard let decoded = Hex.decode(text), decoded.count == 32 else {
             throw CoreFailure("bad_digest", "a digest is 64 hexadecimal digits, found `\(text.prefix(80))`")
         }
-        bytes = decoded
+        self.init { $0.copyBytes(from: decoded) }
     }
 
-    package static let zero = Digest(unchecked: [UInt8](repeating: 0, count: 32))
+    package static let zero = Digest { _ in }
 
     package var description: String { Hex.encode(bytes) }
 
     package static func < (first: Digest, second: Digest) -> Bool {
-        first.bytes.lexicographicallyPrecedes(second.bytes)
+        func parts(_ words: (UInt64, UInt64, UInt64, UInt64)) -> (UInt64, UInt64, UInt64, UInt64) {
+            (words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian)
+        }
+        return parts(first.words) < parts(second.words)
     }
 
     package init(from decoder: any Decoder) throws {
@@ -44,32 +68,34 @@ package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible, 
     /// BLAKE2b with 32 bytes of output, keyed when a key of 16 to 64 bytes is given.
     package static func blake2b(_ data: [UInt8], key: [UInt8] = []) -> Digest {
         Sodium.start()
-        var out = [UInt8](repeating: 0, count: 32)
-        crypto_generichash(&out, 32, data, UInt64(data.count), key, key.count)
-        return Digest(unchecked: out)
+        return Digest { out in
+            crypto_generichash(out.bytes, 32, data, UInt64(data.count), key, key.count)
+        }
     }
 
     package static func blake2b(_ data: UnsafeRawBufferPointer) -> Digest {
         Sodium.start()
-        var out = [UInt8](repeating: 0, count: 32)
         let base = data.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        crypto_generichash(&out, 32, base, UInt64(data.count), nil, 0)
-        return Digest(unchecked: out)
+        return Digest { crypto_generichash($0.bytes, 32, base, UInt64(data.count), nil, 0) }
     }
 
     package static func sha256(_ data: [UInt8]) -> Digest {
         Sodium.start()
-        var out = [UInt8](repeating: 0, count: 32)
-        crypto_hash_sha256(&out, data, UInt64(data.count))
-        return Digest(unchecked: out)
+        return Digest { crypto_hash_sha256($0.bytes, data, UInt64(data.count)) }
     }
 
     package static func sha256(_ data: UnsafeRawBufferPointer) -> Digest {
         Sodium.start()
-        var out = [UInt8](repeating: 0, count: 32)
         let base = data.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        crypto_hash_sha256(&out, base, UInt64(data.count))
-        return Digest(unchecked: out)
+        return Digest { crypto_hash_sha256($0.bytes, base, UInt64(data.count)) }
+    }
+}
+
+extension UnsafeMutableRawBufferPointer {
+    /// As libsodium takes it.
+    fileprivate var bytes: UnsafeMutablePointer<UInt8> {
+        guard let baseAddress else { preconditionFailure("a digest has a place") }
+        return baseAddress.assumingMemoryBound(to: UInt8.self)
     }
 }
 
@@ -96,9 +122,8 @@ package struct DigestStream: ~Copyable {
     }
 
     package consuming func finish() -> Digest {
-        var out = [UInt8](repeating: 0, count: 32)
-        crypto_generichash_final(OpaquePointer(state), &out, 32)
-        return Digest(unchecked: out)
+        let state = OpaquePointer(state)
+        return Digest { crypto_generichash_final(state, $0.bytes, 32) }
     }
 }
 
@@ -114,9 +139,8 @@ package struct SHA256Stream: ~Copyable {
     package mutating func update(_ data: [UInt8]) { crypto_hash_sha256_update(&state, data, UInt64(data.count)) }
 
     package consuming func finish() -> Digest {
-        var out = [UInt8](repeating: 0, count: 32)
-        crypto_hash_sha256_final(&state, &out)
-        return Digest(unchecked: out)
+        var state = state
+        return Digest { crypto_hash_sha256_final(&state, $0.bytes) }
     }
 }
 

@@ -25,10 +25,15 @@ package struct NodeReport: Hashable, Sendable, Codable {
     package var isMobile: Bool
     /// What it says of itself to those who seal private jobs, signed, in base64; nil = it takes none.
     package var statement: String?
+    /// The highest level of private work that it takes; public = none. The coordinator believes `secret` only of a worker
+    /// that reaches it through a mixnet at that level, and in no other way.
+    package var privacy: PrivacyLevel
+    /// The level at which its calls go through a mixnet; nil = they come directly.
+    package var mix: PrivacyLevel?
 
     private enum CodingKeys: String, CodingKey {
         case name, architecture, cpu, memory, disk, gpu, programs, labels, region, volumes, profiles, software
-        case statement
+        case statement, privacy, mix
         case isMobile = "is_mobile"
         case missingIsolation = "missing_isolation"
         case protocolVersion = "protocol"
@@ -38,7 +43,8 @@ package struct NodeReport: Hashable, Sendable, Codable {
         name: String, architecture: String, cpu: Millicores, memory: ByteCount, disk: ByteCount, gpu: Int = 0,
         programs: [String: String] = [:], labels: [String] = [], region: String = "",
         volumes: [String] = [], profiles: [String] = ["default"], missingIsolation: [String] = [],
-        software: String = "", protocolVersion: Int = 1, isMobile: Bool = false
+        software: String = "", protocolVersion: Int = 1, isMobile: Bool = false,
+        privacy: PrivacyLevel = .public, mix: PrivacyLevel? = nil
     ) {
         self.name = name
         self.architecture = architecture
@@ -55,10 +61,12 @@ package struct NodeReport: Hashable, Sendable, Codable {
         self.software = software
         self.protocolVersion = protocolVersion
         self.isMobile = isMobile
+        self.privacy = privacy
+        self.mix = mix
     }
 
     /// Reports of older workers, stored or sent, name no volumes and no protocol, and do not say whether the
-    /// machine is mobile.
+    /// machine is mobile or takes private work.
     package init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         name = try values.decode(String.self, forKey: .name)
@@ -77,6 +85,17 @@ package struct NodeReport: Hashable, Sendable, Codable {
         protocolVersion = try values.decodeIfPresent(Int.self, forKey: .protocolVersion) ?? 1
         isMobile = try values.decodeIfPresent(Bool.self, forKey: .isMobile) ?? false
         statement = try values.decodeIfPresent(String.self, forKey: .statement)
+        privacy = try values.decodeIfPresent(PrivacyLevel.self, forKey: .privacy) ?? .public
+        mix = try values.decodeIfPresent(PrivacyLevel.self, forKey: .mix)
+    }
+
+    /// What of it is believed of a worker that speaks from an address of its own, or from none that is seen, as through a
+    /// mixnet.
+    package func believed(isDirect: Bool) -> NodeReport {
+        var report = self
+        if isDirect { report.mix = nil }
+        if report.mix != .secret { report.privacy = min(report.privacy, .confidential) }
+        return report
     }
 }
 

@@ -107,11 +107,15 @@ package struct Credits: Hashable, Sendable, Comparable, CustomStringConvertible,
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         let fraction = parts.count == 2 ? String(parts[1]) : ""
         guard !parts.isEmpty, !parts[0].isEmpty, parts.count == 1 || !fraction.isEmpty, fraction.utf8.count <= 6,
-            (parts[0] + fraction).utf8.allSatisfy({ (0x30...0x39).contains($0) }), let whole = Int64(parts[0]),
-            whole <= (1 << 62) / 1_000_000,
+            (parts[0] + fraction).utf8.allSatisfy({ (0x30...0x39).contains($0) }),
             let rest = Int64(fraction + String(repeating: "0", count: 6 - fraction.utf8.count))
         else {
             throw CoreFailure("bad_amount", "an amount reads 12 or 0.25, found `\(text.prefix(40))`")
+        }
+        guard let whole = Int64(parts[0]), whole <= (1 << 62) / 1_000_000 else {
+            throw CoreFailure(
+                "bad_amount",
+                "an amount is at most \((1 << 62) / 1_000_000 as Int64) credits, found `\(text.prefix(40))`")
         }
         micro = whole * 1_000_000 + rest
     }

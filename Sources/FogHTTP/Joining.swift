@@ -45,8 +45,14 @@ package struct Joining: Sendable {
         return EnrolledBody(token: token.description, expiresAt: invitation.expiresAt, id: invitation.id)
     }
 
-    package func join(_ body: JoinBody, on coordinator: Coordinator) async throws -> JoinedBody {
-        let asked = JoinRequest(secretHash: Digest.sha256(body.secret.bytes), key: body.key, name: body.name)
+    /// - Parameter signature: the newcomer's, which stands in the log.
+    package func join(
+        _ body: JoinBody, _ signature: VerifiedSignature, on coordinator: Coordinator
+    ) async throws -> JoinedBody {
+        let asked = JoinRequest(
+            secretHash: Digest.sha256(body.secret.bytes), key: body.key, name: body.name,
+            authorisation: try Authorisation(
+                base: signature.base, key: signature.keyID, signature: signature.signature))
         return switch try await coordinator.join(asked) {
         case .enrolled(let principal): JoinedBody(principal)
         case .waiting(let applicant): JoinedBody(applicant)

@@ -13,7 +13,16 @@ extension Routes {
         do {
             if request.path == LogPaths.checkpoint {
                 var answer = CarrierResponse.text("")
-                answer.body = try await coordinator.checkpoint()
+                let newest = try await coordinator.checkpoint()
+                answer.body = await coordinator.withCosignatures(newest)
+                answer.headers["cache-control"] = "no-cache"
+                return answer
+            }
+            if request.path == LogPaths.cosigned {
+                guard let note = await coordinator.cosigned else {
+                    return Problem(404, "not_found", "no witness has cosigned a checkpoint of this log").response
+                }
+                var answer = CarrierResponse.text(String(decoding: note, as: UTF8.self))
                 answer.headers["cache-control"] = "no-cache"
                 return answer
             }

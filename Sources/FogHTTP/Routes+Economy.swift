@@ -172,9 +172,12 @@ private struct Month {
 }
 
 extension AuthenticatedRequest {
-    /// The signature as it stands in the log; none for what came through a worker link.
+    /// The signature as it stands in the log.
+    /// - Throws: 401 `missing_signature` for what came through a worker link, which proves to nobody else who asked.
     func authorisation() throws -> Authorisation {
-        guard let signature else { return .none }
+        guard let signature else {
+            throw Problem(401, "missing_signature", "what the ledger records is asked for by a signed request")
+        }
         return try Authorisation(base: signature.base, key: signature.keyID, signature: signature.signature)
     }
 }
@@ -204,12 +207,24 @@ extension EarningsBody.Line {
 }
 
 extension JobHistoryBody.Line {
-    init?(_ record: LedgerRecord, of attempt: AttemptID?) {
+    init?(_ record: LedgerRecord, of attempt: AttemptRecord?) {
         guard let transfer = record.transfer else { return nil }
         self.init(
             sequence: record.sequence, at: record.time, kind: transfer.kind.description, from: transfer.debit,
-            to: transfer.credit, amount: transfer.amount, attempt: attempt,
-            evidence: record.evidence == .zero ? nil : record.evidence)
+            to: transfer.credit, amount: transfer.amount, attempt: attempt?.id,
+            evidence: record.evidence == .zero ? nil : record.evidence, why: Self.why(transfer.kind, attempt))
+    }
+
+    /// In a few words, the same for who pays and who is paid.
+    private static func why(_ kind: TransferKind, _ attempt: AttemptRecord?) -> String? {
+        switch kind {
+        case .hold: "the escrow lacked it"
+        case .pending: "price bound of the lease"
+        case .refund: "nothing of the job runs"
+        case .expire: "its time was over"
+        case .slash: "a result proven false"
+        default: attempt?.outcome?.rawValue
+        }
     }
 }
 

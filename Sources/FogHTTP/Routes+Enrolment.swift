@@ -30,7 +30,10 @@ extension Routes {
             { routes, asked, parameters in
                 let reference = parameters["enrolment"]
                 return try .json(
-                    IdentityBody(try await routes.coordinator.approve(reference, by: asked.principal)), status: 201)
+                    IdentityBody(
+                        try await routes.coordinator.approve(
+                            reference, by: asked.principal, authorisation: try asked.authorisation())),
+                    status: 201)
             }
         ),
         (

@@ -28,7 +28,8 @@ extension Routes {
                 let (record, isNew) = try await routes.coordinator.submit(
                     document: body.document, fileTable: body.fileTable, idempotencyKey: key, by: asked.principal,
                     secrets: body.secrets ?? [:], keys: try body.keys?.checked(),
-                    trace: asked.request.headers["traceparent"].flatMap { TraceParent($0) })
+                    trace: asked.request.headers["traceparent"].flatMap { TraceParent($0) },
+                    request: try asked.authorisation())
                 return try .json(JobBody(record), status: isNew ? 201 : 200)
             }
         ),
@@ -190,7 +191,7 @@ extension Routes {
                     parameters["job"], for: asked.principal, asking: .changeJobs)
                 let body = try Wire.decode(RetryBody.self, from: asked.request.body)
                 let record = try await routes.coordinator.retry(
-                    job.id, onlyFailed: body.onlyFailed, by: asked.principal)
+                    job.id, onlyFailed: body.onlyFailed, by: asked.principal, request: try asked.authorisation())
                 return try .json(JobBody(record), status: 201)
             }
         ),

@@ -28,6 +28,7 @@ package struct Routes: CarrierEndpoint {
     static let openRoutes = [
         "GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json", "GET /v1/info", "POST /v1/join",
         "GET /install", "GET /install.sh", "GET /install/{package}", "GET /log/checkpoint",
+        "GET /log/cosigned",
         "GET /log/tile/{level}/{number}", "GET /log/tile/{level}/{number}/{width}",
     ].map(RoutePattern.init)
 
@@ -209,10 +210,10 @@ package struct Routes: CarrierEndpoint {
     private func join(_ request: CarrierRequest) async -> CarrierResponse {
         do {
             let body = try Wire.decode(JoinBody.self, from: request.body)
-            _ = try authentication.verify(request, by: body.key)
+            let signed = try authentication.verify(request, by: body.key)
             // From here on the newcomer has proved its key, and is answered as everybody is.
             do {
-                let joined = try await joining.join(body, on: coordinator)
+                let joined = try await joining.join(body, signed, on: coordinator)
                 let answer = try CarrierResponse.json(joined, status: joined.state == .pending ? 202 : 201)
                 return authentication.signed(answer, toNewcomer: request)
             } catch {

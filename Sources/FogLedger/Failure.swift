@@ -76,6 +76,8 @@ package enum LedgerRefusal: Hashable, Sendable {
     case unknownTransfer(TransferID)
     /// Only a whole transfer of some kinds is reversed, by one correction.
     case notCorrectable(TransferID, String)
+    /// Nobody asked for what needs somebody's request.
+    case authorisationMissing(String)
     /// The id is known with another body; the field that differs first.
     case differs(String)
 
@@ -119,6 +121,7 @@ package enum LedgerRefusal: Hashable, Sendable {
         case .timeBackwards: "time_backwards"
         case .unknownTransfer: "unknown_transfer"
         case .notCorrectable: "not_correctable"
+        case .authorisationMissing: "authorisation_missing"
         case .differs(let field): "exists_with_different_\(field)"
         }
     }
@@ -168,6 +171,8 @@ package enum LedgerRefusal: Hashable, Sendable {
         case .timeBackwards(let stated, let ledger): "time does not go back: \(stated) is not after \(ledger)"
         case .unknownTransfer(let id): "there is no transfer \(id)"
         case .notCorrectable(let id, let why): "transfer \(id) cannot be reversed so: \(why)"
+        case .authorisationMissing(let what):
+            "\(what) needs the signed request of somebody who may ask for it, found none"
         case .differs(let field): "the id is known with a different \(field)"
         }
     }

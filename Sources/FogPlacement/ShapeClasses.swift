@@ -7,6 +7,7 @@ struct ShapeClasses {
         var constraints: PlacementConstraints
         var sla: SLAClass
         var isPrivate: Bool
+        var privacy: PrivacyLevel
         var sealedTo: Set<NodeID>
 
         init(_ shape: TaskShape) {
@@ -14,6 +15,7 @@ struct ShapeClasses {
             constraints = shape.constraints
             sla = shape.sla
             isPrivate = shape.isPrivate
+            privacy = shape.privacy
             sealedTo = shape.sealedTo
         }
     }

@@ -48,5 +48,6 @@ enum Guard {
     static func notNext(_ sequence: UInt64, expected: UInt64) -> String {
         "the log goes on with record \(expected), found \(sequence)"
     }
+    static let otherAccount = "an account keeps kind, unit and owner, and nothing moves once it is closed"
     static func notPending(_ id: TransferID) -> String { "there is no open pending transfer \(id)" }
 }

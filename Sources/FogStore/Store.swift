@@ -149,10 +149,12 @@ package enum EconomyKey: Hashable, Sendable {
     case paid(SubjectID)
     /// The first record that names an account.
     case firstRecord(of: AccountID)
-    /// The last one below a sequence.
+    /// The last one below a sequence. Takes the time of all that follow it.
     case lastRecord(of: AccountID, below: UInt64)
     /// Those from a sequence on, in order.
     case accountRecords(AccountID, from: UInt64)
+    /// Records that set a rule, in order.
+    case rules(from: UInt64)
     /// From a number on, in order.
     case tiles(level: Int, from: UInt64)
     /// Of a size and above, in order, and the one before them.
@@ -178,10 +180,13 @@ package struct Prunable: Hashable, Sendable {
 package struct StoredJob: Hashable, Sendable {
     package var record: JobRecord
     package var document: String
+    /// What its submitter signed to have it run; none for a job that an older version took in.
+    package var request: Authorisation
 
-    package init(record: JobRecord, document: String) {
+    package init(record: JobRecord, document: String, request: Authorisation = .none) {
         self.record = record
         self.document = document
+        self.request = request
     }
 }
 

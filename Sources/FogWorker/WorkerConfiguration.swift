@@ -38,6 +38,10 @@ package struct WorkerConfiguration: Sendable {
     package var allowsNetwork = false
     /// Addresses that tasks may reach although the proxy refuses them otherwise: private ones, or loopback.
     package var proxyExempt: [NetworkRange] = []
+    /// The highest level of private work that it takes; public = none.
+    package var privacy = PrivacyLevel.public
+    /// The level at which its calls go through a mixnet; nil = directly.
+    package var mix: PrivacyLevel?
     /// Where the coordinator is, which no task may reach.
     package var coordinatorPlace: CoordinatorPlace?
     /// The version, for the node's report.

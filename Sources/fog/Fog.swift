@@ -33,8 +33,9 @@ struct Fog: AsyncParsableCommand {
                 subcommands: [
                     DevCommand.self, CoordinatorCommand.self, WorkerCommand.self, JoinCommand.self, HarvestCommand.self,
                     DoctorCommand.self, BenchCommand.self, PlacementCommand.self, MixnetCommand.self,
+                    CircuitCommand.self,
                     MixnodeCommand.self,
-                    DirectoryCommand.self, CompletionsCommand.self,
+                    DirectoryCommand.self, WitnessCommand.self, CompletionsCommand.self,
                 ]),
         ])
 }

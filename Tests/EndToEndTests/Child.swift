@@ -28,6 +28,9 @@ final class Child: Sendable {
         var status: Int32?
     }
 
+    /// What programs are started by: nsenter(1) and where to.
+    @TaskLocal static var prefix: [String] = []
+
     private let pid: pid_t
     private let words: String
     private let state: Mutex<State>
@@ -76,7 +79,7 @@ final class Child: Sendable {
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         // env(1) changes the folder and becomes the program; posix_spawn(3) alone cannot.
-        let command = (folder.map { ["env", "-C", $0] } ?? []) + [program] + arguments
+        let command = Self.prefix + (folder.map { ["env", "-C", $0] } ?? []) + [program] + arguments
         var texts = Self.copies(command)
         var variables = Self.copies(environment.map { "\($0.key)=\($0.value)" })
         defer { for text in texts + variables { free(text) } }

@@ -152,6 +152,34 @@ struct NonceWindowTests {
         #expect(other.count == 0)
     }
 
+    @Test("forty starts half a second apart, after a clock that was ahead: a sender who follows is let in")
+    func quickRestarts() throws {
+        let fixture = try Fixture()
+        let mark = Mutex(Timestamp.zero)
+        var (now, admitted) = (Fixture.now + .milliseconds(300), [VerifiedSignature]())
+        for start in 0..<40 {
+            let window = NonceWindow(start: now, admittedBefore: mark.withLock { $0 }) { new in
+                mark.withLock { $0 = new }
+                return true
+            }
+            for old in admitted { #expect(window.admit(old, at: now)?.code == "signed_before_start") }
+            var at = start == 0 ? now + .seconds(5) : now
+            for attempt in 0..<2 {
+                let signed = try fixture.verified(fixture.signer().sign(fixture.request, at: at), at: now)
+                guard let refusal = window.admit(signed, at: now) else {
+                    admitted.append(signed)
+                    break
+                }
+                #expect(attempt == 0, "start \(start): \(refusal.message)")
+                at = try #require(refusal.serverTime)
+            }
+            now = now + .milliseconds(500)
+        }
+        #expect(admitted.count == 40)
+        // One second for each start, less the time that went by, and what the clock ahead left.
+        #expect(mark.withLock { $0 } - now < .seconds(40))
+    }
+
     @Test("2,000 steps of 50 keys: each request admitted once, and the count is exact", arguments: [5] as [UInt64])
     func model(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

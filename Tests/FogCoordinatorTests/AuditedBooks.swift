@@ -17,7 +17,10 @@ struct AuditedBooks {
     private(set) var now = Moment(wall: Timestamp(seconds: 1_800_000_000), boot: .hours(1))
     private var workers: [NodeID: SigningKey] = [:]
     private var keys: UInt8 = 0
+    private var requests = 0
     private var client: Principal
+    /// Is told how many records there are, as soon as a commit was answered.
+    private let acknowledge: @Sendable (UInt64) -> Void
 
     static let coordinator = Self.seeded(0)
 
@@ -40,15 +43,19 @@ struct AuditedBooks {
         return value
     }
 
-    private init(path: String) async throws {
+    init(path: String, acknowledge: @escaping @Sendable (UInt64) -> Void = { _ in }) async throws {
         self.path = path
+        self.acknowledge = acknowledge
         store = try SQLiteStore(path: path)
         core = CoordinatorCore(
             rules: Bench.rules, key: Self.coordinator.publicKey, ledger: Ledger(), eventSequence: 0, seed: 1, at: now)
         core.sealer = LedgerSealer(key: Self.coordinator)
-        #expect(core.post(LedgerEntry.systemAccounts, at: now) == nil)
+        core.attributeRecords(at: now)
+        #expect(core.openBooks(at: now) == nil)
+        #expect(core.post([LedgerEntry(.setRule(.economy(.genesis)))], at: now) == nil)
         client = try core.enrol(
-            key: Self.seeded(100).publicKey, name: "ada", roles: [.client, .admin], account: nil, at: now)
+            key: Self.seeded(100).publicKey, name: "ada", roles: [.client, .admin], account: nil,
+            authorisation: Self.request("enrol ada", by: Self.seeded(100)), at: now)
         try grant(.credits(1000))
         let near = try addNode("near", owner: nil), far = try addNode("far", owner: "bob")
         try await commit()
@@ -64,12 +71,25 @@ struct AuditedBooks {
     mutating func commit() async throws {
         guard let change = core.takeChange() else { return }
         #expect(try await store.commit([change]) == [.applied])
+        acknowledge(core.ledger.head.count)
     }
 
     mutating func grant(_ amount: Credits) throws {
         let document = try GrantDocument(
             account: client.account, amount: amount, time: now.wall, reason: "for the year", signedBy: Self.coordinator)
-        _ = try core.grant(document, by: client, at: now)
+        _ = try core.grant(document, by: client, authorisation: request("grant"), at: now)
+    }
+
+    /// Something that a key signed: the words, which are told from others of this kind by their number.
+    static func request(_ words: String, by key: SigningKey) throws -> Authorisation {
+        let base = Array(words.utf8)
+        return try Authorisation(base: base, key: key.publicKey.id, signature: key.sign(base))
+    }
+
+    /// What the client asked for, each time another request.
+    private mutating func request(_ words: String) throws -> Authorisation {
+        requests += 1
+        return try Self.request("\(words) \(requests)", by: Self.seeded(100))
     }
 
     // MARK: Machines and work
@@ -80,10 +100,13 @@ struct AuditedBooks {
         var account = client.account
         if let owner {
             account = try core.enrol(
-                key: Self.seeded(keys + 100).publicKey, name: owner, roles: [.client], account: nil, at: now
+                key: Self.seeded(keys + 100).publicKey, name: owner, roles: [.client], account: nil,
+                authorisation: Self.request("enrol \(owner)", by: Self.seeded(keys + 100)), at: now
             ).account
         }
-        _ = try core.enrol(key: key.publicKey, name: name, roles: [.worker], account: account, at: now)
+        _ = try core.enrol(
+            key: key.publicKey, name: name, roles: [.worker], account: account,
+            authorisation: Self.request("enrol \(name)", by: key), at: now)
         let report = NodeReport(
             name: name, architecture: "x86_64", cpu: .cores(4), memory: .gibibytes(8), disk: .gibibytes(100))
         let terms = try core.hello(
@@ -115,11 +138,11 @@ struct AuditedBooks {
         step.verify = .none
         step.retry.maxAttempts = 1
         let spec = JobSpec(name: "job", steps: [step])
-        return try core.submit(
-            Submission(
-                spec: spec, document: ManifestDocument(of: spec).canonical, documentDigest: .blake2b([]),
-                files: .empty, fileTable: nil, idempotencyKey: nil, submitter: client), at: now
-        ).record.id
+        var submission = Submission(
+            spec: spec, document: ManifestDocument(of: spec).canonical, documentDigest: .blake2b([]),
+            files: .empty, fileTable: nil, idempotencyKey: nil, submitter: client)
+        submission.request = try request("submit")
+        return try core.submit(submission, at: now).record.id
     }
 
     private mutating func leases(for node: NodeID, want: Int) -> [Lease] {
@@ -157,7 +180,7 @@ struct AuditedBooks {
 
     func records() async throws -> [LedgerRecord] {
         try await store.rows(of: .records).compactMap { row in
-            if case .record(_, let bytes, _) = row { try LedgerRecord(decoding: bytes) } else { nil }
+            if case .record(_, let bytes, _, _) = row { try LedgerRecord(decoding: bytes) } else { nil }
         }
     }
 
@@ -206,13 +229,23 @@ struct AuditedBooks {
     ) async throws {
         var previous = Digest.zero
         var tree = CompactRange()
-        var statements = ["DELETE FROM ledger_records"]
+        var statements: [String] = []
+        let count = try await records().count
         for record in try await records() + more {
-            let row = edit(record).with(previous: previous).sealed
+            let row = edit(record).with(previous: previous).sealed()
             previous = row.hash
             _ = tree.append(row.hash)
-            statements.append(
-                "INSERT INTO ledger_records VALUES (\(row.record.sequence), \(row.hash.sql), \(row.bytes.sql))")
+            guard row.record.sequence >= count else {
+                statements.append(
+                    """
+                    UPDATE ledger_records SET hash = \(row.hash.sql), bytes = \(row.bytes.sql) \
+                    WHERE sequence = \(row.record.sequence)
+                    """)
+                continue
+            }
+            let earlier = row.record.accounts.map { "(SELECT last_record FROM ledger_accounts WHERE id = \($0.sql))" }
+            let values = [row.record.sequence.description, row.hash.sql, row.bytes.sql] + earlier
+            statements.append("INSERT INTO ledger_records VALUES (\(values.joined(separator: ", ")))")
         }
         if isSealed {
             let checkpoint = Checkpoint(origin: Checkpoint.origin(of: Self.coordinator.publicKey), head: tree.head)
@@ -254,11 +287,12 @@ extension LedgerRecord.Body {
 extension LedgerRecord {
     func with(
         sequence: UInt64? = nil, time: Timestamp? = nil, previous: Digest? = nil, subject: SubjectID? = nil,
-        evidence: Digest? = nil, body: Body? = nil
+        evidence: Digest? = nil, authorisation: Authorisation? = nil, body: Body? = nil, form: UInt8? = nil
     ) -> LedgerRecord {
         LedgerRecord(
             sequence: sequence ?? self.sequence, time: time ?? self.time, previous: previous ?? self.previous,
             salt: salt, subject: subject ?? self.subject, evidence: evidence ?? self.evidence,
-            authorisation: authorisation, body: body ?? self.body, following: following)
+            authorisation: authorisation ?? self.authorisation, body: body ?? self.body, following: following,
+            form: form ?? self.form)
     }
 }

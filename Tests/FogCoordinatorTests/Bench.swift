@@ -104,16 +104,17 @@ struct Bench {
     @discardableResult
     mutating func hello(
         _ name: String, cores: Int64 = 4, memory: ByteCount = .gibibytes(8), key: SigningKey? = nil,
-        holding: [AttemptID] = [], speaking protocolVersion: Int = 2
+        holding: [AttemptID] = [], speaking protocolVersion: Int = 2,
+        privacy: PrivacyLevel = .public, mix: PrivacyLevel? = nil, from origin: NetworkAddress? = nil
     ) throws -> NodeID {
         let key = key ?? self.key(of: name)
         var report = NodeReport(
             name: name, architecture: "x86_64", cpu: .cores(cores), memory: memory, disk: .gibibytes(100),
-            protocolVersion: protocolVersion)
+            protocolVersion: protocolVersion, privacy: privacy, mix: mix)
         report.statement = statements ? statement(of: key) : nil
         let terms = try core.hello(
             WorkerHello(report: report, allowance: Self.open(cores, memory), incarnation: name, holding: holding),
-            from: key.publicKey.id, at: now)
+            from: key.publicKey.id, origin: origin, at: now)
         commit()
         return terms.node
     }

@@ -35,7 +35,7 @@ private final class Door: Sendable {
         let coordinator = try await Coordinator.open(
             store: store, content: content, key: key, rules: rules, logger: logger)
         let principal = try await coordinator.enrol(
-            key: admin.publicKey, name: "operator", roles: [.admin, .client], account: nil)
+            admin, name: "operator", roles: [.admin, .client], account: nil)
         let value = try await body(coordinator, principal)
         let report = try await LedgerAuditor(store: store, coordinator: key.publicKey).run()
         #expect(report.ok, "\(report.json.compact)")
@@ -58,7 +58,10 @@ extension Coordinator {
     fileprivate func join(_ invitation: Invitation, _ key: SigningKey = .generate(), name: String = "newcomer")
         async throws -> Joined
     {
-        try await join(JoinRequest(secretHash: invitation.secretHash, key: key.publicKey, name: name))
+        try await join(
+            JoinRequest(
+                secretHash: invitation.secretHash, key: key.publicKey, name: name,
+                authorisation: try statement("join", by: key)))
     }
 }
 
@@ -124,7 +127,8 @@ struct EnrolmentTests {
             }
             #expect(same.name == "patient")
             #expect(await coordinator.enrolments().invitations.map(\.usesLeft) == [1])
-            let principal = try await coordinator.approve("patient", by: admin)
+            let principal = try await coordinator.approve(
+                "patient", by: admin, authorisation: try await coordinator.statement("approve", by: door.admin))
             #expect(try await coordinator.account(principal.account).balance == .credits(1))
         }
         try await door.open { coordinator, _ in
@@ -137,7 +141,8 @@ struct EnrolmentTests {
     func refused() async throws {
         var rules = CoordinatorConfiguration()
         rules.approveNewcomers = true
-        try await Door().open(rules) { coordinator, admin in
+        let door = Door()
+        try await door.open(rules) { coordinator, admin in
             let invitation = Door.invitation(by: admin, uses: 5)
             try await coordinator.invite(invitation, by: admin)
             let key = SigningKey.generate()
@@ -148,7 +153,8 @@ struct EnrolmentTests {
             _ = try await coordinator.withdraw(applicant.key.id.description, by: admin)
             let refusal = await #expect(throws: CoordinatorFailure.self) { try await coordinator.join(invitation, key) }
             #expect(refusal?.code == "forbidden")
-            let principal = try await coordinator.approve(applicant.name, by: admin)
+            let principal = try await coordinator.approve(
+                applicant.name, by: admin, authorisation: try await coordinator.statement("approve", by: door.admin))
             #expect(principal.key == key.publicKey)
         }
     }
@@ -171,7 +177,7 @@ struct EnrolmentTests {
             while SystemClock().now < brief.expiresAt { await Task.yield() }
             try await refused(brief)
             let other = try await coordinator.enrol(
-                key: SigningKey.generate().publicKey, name: "other", roles: [.admin], account: nil)
+                SigningKey.generate(), name: "other", roles: [.admin], account: nil)
             let theirs = Door.invitation(by: other)
             try await coordinator.invite(theirs, by: other)
             _ = try await coordinator.suspend("other", reason: "", by: admin)

@@ -95,6 +95,32 @@ struct LifecycleTests {
         #expect(bench.beat(node).helloWanted)
     }
 
+    @Test("A worker behind a mixnet has ten minutes, and leases as long; one that only says so has not")
+    func mixed() throws {
+        var bench = try Bench()
+        let node = try bench.addNode("n1")
+        try bench.hello("n1", privacy: .secret, mix: .secret)
+        #expect(bench.core.nodes[node]?.row.report.privacy == .secret)
+        _ = try bench.submit()
+        let lease = try #require(bench.poll(node).first)
+        #expect(lease.expiresAt - bench.now.wall == .minutes(10))
+        // It may take its time to tell of a lease, too.
+        bench.beat(node, [])
+        bench.live(.seconds(59))
+        bench.beat(node, [])
+        #expect(bench.core.nodes[node]?.leases == [lease.attempt])
+        bench.live(.minutes(8))
+        #expect(bench.core.nodes[node]?.liveness == .suspect)
+        bench.live(.minutes(2))
+        #expect(bench.core.nodes[node]?.liveness == .lost)
+        let address = try #require(NetworkAddress("127.0.0.1"))
+        try bench.hello("n1", privacy: .secret, mix: .secret, from: address)
+        #expect(bench.core.nodes[node]?.row.report.privacy == .confidential)
+        #expect(bench.core.nodes[node]?.row.report.mix == nil)
+        bench.live(.seconds(90))
+        #expect(bench.core.nodes[node]?.liveness == .lost)
+    }
+
     @Test("After its own pause the coordinator judges nobody for 90 s")
     func ownPause() throws {
         var bench = try Bench()

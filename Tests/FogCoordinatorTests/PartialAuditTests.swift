@@ -35,10 +35,10 @@ struct PartialAuditTests {
     @Test("full tiles before, across and after the place")
     func tiles() async throws {
         try await AuditedBooks.with { books in
-            let admin = AuditedBooks.seeded(100).publicKey.id
             for index in 0..<600 {
-                let roles: LedgerRoles = index % 2 == 0 ? [.client] : [.client, .admin]
-                #expect(books.core.post([LedgerEntry(.setRoles(admin, roles))], at: books.now) == nil)
+                let id = AccountID(at: books.now.wall, derivedFrom: [UInt8(index >> 8), UInt8(index & 0xff)])
+                let entry = LedgerEntry(.open(AccountOpening(id: id, kind: .user)))
+                #expect(books.core.post([entry], at: books.now) == nil)
                 if index % 50 == 0 { try await books.commit() }
             }
             try await books.commit()
@@ -52,6 +52,35 @@ struct PartialAuditTests {
                 // It stands in the way from there to the newest checkpoint.
                 #expect(try await Self.audit(copy, since: 520).failed.map(\.check) == [.checkpoints])
             }
+        }
+    }
+
+    @Test("an epoch's share is counted over the place: a second one after it is told")
+    func fundedTwice() async throws {
+        try await AuditedBooks.with { books in
+            books.core.keepEconomy(at: books.now)
+            try books.grant(.credits(1))
+            try await books.commit()
+            let records = try await books.records()
+            let count = UInt64(records.count)
+            let fund = try #require(records.last { $0.transfer?.kind == .fund })
+            let transfer = try #require(fund.transfer)
+            #expect(try await Self.audit(books, since: fund.sequence + 1).failed == [])
+            var issuance = try #require(books.core.ledger.account(.issuance)).counters
+            var pool = try #require(books.core.ledger.account(transfer.credit)).counters
+            issuance.debitsPosted += transfer.amount.micro
+            pool.creditsPosted += transfer.amount.micro
+            let again = Transfer(
+                id: TransferID(high: 1 << 20, low: 9), kind: .fund, debit: .issuance, credit: transfer.credit,
+                amount: transfer.amount, unit: .credit)
+            let last = try #require(records.last)
+            let forged = fund.with(
+                sequence: count, time: last.time + .seconds(1),
+                body: .transfer(again, debitAfter: issuance, creditAfter: pool))
+            try await books.rewrite({ $0 }, adding: [forged])
+            let report = try await Self.audit(books, since: count)
+            #expect(report[.emission]?.verdict == .failed)
+            #expect(report[.emission]?.sequence == count)
         }
     }
 
@@ -72,8 +101,11 @@ struct PartialAuditTests {
                 "DELETE FROM ledger_accounts WHERE id = \(payee.sql)",
                 "UPDATE ledger_transfers SET sequence = 0 WHERE sequence = \(post.sequence)",
                 "DELETE FROM ledger_transfers WHERE sequence = \(post.sequence)",
-                "DELETE FROM ledger_account_records WHERE sequence = \(post.sequence)",
-                "INSERT INTO ledger_account_records VALUES (\(payee.sql), \(since))",
+                "UPDATE ledger_records SET earlier_first = NULL WHERE sequence = \(post.sequence)",
+                "UPDATE ledger_records SET earlier_second = 0 WHERE sequence = \(post.sequence)",
+                "UPDATE ledger_accounts SET last_record = last_record - 1 WHERE id = \(payee.sql)",
+                "UPDATE ledger_accounts SET first_record = first_record + 1 WHERE id = \(payee.sql)",
+                "INSERT INTO ledger_rules VALUES (\(since))",
                 "UPDATE ledger_paid SET sequence = 3 WHERE sequence = \(post.sequence)",
                 "DELETE FROM ledger_paid WHERE sequence = \(post.sequence)",
                 "DELETE FROM evidence_documents WHERE digest = \(post.evidence.sql)",

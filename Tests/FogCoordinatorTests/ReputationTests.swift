@@ -41,6 +41,29 @@ struct ReputationTests {
         #expect(evidence.sorted() == ["invalid", "valid", "valid"])
     }
 
+    @Test("What a mix does wrong counts against its owner's machines, and nobody else's")
+    func mixes() async throws {
+        var bench = try Bench()
+        let (cheat, owner) = try bench.addStranger("cheat")
+        let second = try bench.addNode("second", owner: owner)
+        let other = try bench.addStranger("other").node
+        let (mix, unknown) = (SigningKey.generate().publicKey, SigningKey.generate().publicKey)
+        _ = try bench.core.enrol(key: mix, name: "mix", roles: [.worker], account: owner, at: bench.now)
+        bench.core.learn(.mixCheat, ofMix: unknown, epoch: 6, at: bench.now)
+        bench.core.learn(.mixCheat, ofMix: mix, epoch: 7, at: bench.now)
+        bench.core.learn(.mixLossy, ofMix: mix, epoch: 7, at: bench.now)
+        bench.commit()
+        try await bench.restart()
+        for node in [cheat, second] {
+            #expect(known(node, in: bench)?.counts == [.mixCheat: 1, .mixLossy: 1])
+            #expect(known(node, in: bench)?.evidence.bad == 5)
+            #expect(try trust(node, in: bench) < Reputation.newcomer)
+        }
+        #expect(try trust(other, in: bench) == Reputation.newcomer && known(other, in: bench) == nil)
+        let notes = try await bench.store.events(after: 0, job: nil, limit: 1000).filter { $0.kind == "mix_fault" }
+        #expect(notes.count == 4 && notes.allSatisfy { $0.detail["epoch"] == "7" })
+    }
+
     @Test("A result that nobody checked, and work for oneself, earn nothing; the operator's word counts at once")
     func unchecked() throws {
         var bench = try Bench()

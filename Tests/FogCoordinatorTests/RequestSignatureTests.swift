@@ -42,7 +42,8 @@ struct RequestSignatureTests {
     @Test("an admin's request, one of a key that ends itself, and the coordinator's own acts are clean")
     func honest() async throws {
         let found = try await Self.audit([
-            (Self.change, try Self.request("1", by: Self.admin)), (Self.back, .none),
+            (Self.change, try Self.request("1", by: Self.admin)),
+            (Self.back, try Self.request("3", by: Self.admin)),
             (.revokeKey(Self.other.publicKey.id), try Self.request("2", by: Self.other)),
         ])
         #expect(found.finding?.verdict == .ok)
@@ -64,7 +65,10 @@ struct RequestSignatureTests {
         let stranger = AuditedBooks.seeded(77)
         for (entries, words) in [
             ([(Self.change, try Self.request("1", by: stranger))], "a request of an enrolled key"),
-            ([(Self.change, try Self.request("1", by: Self.other))], "a request of who may ask for it"),
+            (
+                [(.setRoles(Self.admin.publicKey.id, [.client]), try Self.request("1", by: Self.other))],
+                "a request of who may ask for it"
+            ),
             (
                 [
                     (.revokeKey(Self.other.publicKey.id), try Self.request("1", by: Self.admin)),

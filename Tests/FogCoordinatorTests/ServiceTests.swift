@@ -10,6 +10,8 @@ import Testing
 
 @Suite("The coordinator as a service", .timeLimit(.minutes(10)))
 struct ServiceTests {
+    private static let ada = SigningKey.generate()
+
     /// A wall clock that is turned by hand.
     private final class TurnedClock: FogClock {
         private let time = Mutex(Timestamp(seconds: 1_800_000_000))
@@ -35,7 +37,7 @@ struct ServiceTests {
             store: store, content: content, key: .generate(), rules: CoordinatorConfiguration(), clock: clock,
             logger: logger)
         let client = try await coordinator.enrol(
-            key: SigningKey.generate().publicKey, name: "ada", roles: [.client], account: nil)
+            Self.ada, name: "ada", roles: [.client], account: nil)
         try await body(coordinator, client)
     }
 
@@ -46,7 +48,9 @@ struct ServiceTests {
     private static func submit(
         _ coordinator: Coordinator, _ client: Principal, key: String? = nil
     ) async throws -> (record: JobRecord, isNew: Bool) {
-        try await coordinator.submit(document: document, fileTable: nil, idempotencyKey: key, by: client)
+        try await coordinator.submit(
+            document: document, fileTable: nil, idempotencyKey: key, by: client,
+            request: try await coordinator.statement("submit", by: Self.ada))
     }
 
     @Test("invitations that are over leave the store with the next pruning, others stay")
@@ -54,7 +58,7 @@ struct ServiceTests {
         let clock = TurnedClock()
         try await Self.with(clock: clock) { coordinator, _ in
             let admin = try await coordinator.enrol(
-                key: SigningKey.generate().publicKey, name: "operator", roles: [.admin], account: nil)
+                SigningKey.generate(), name: "operator", roles: [.admin], account: nil)
             let store = await coordinator.store
             let long = Invitation(
                 secretHash: .sha256([2]), roles: [.worker], uses: 1, owner: nil, credits: .zero, needsApproval: false,
@@ -75,7 +79,7 @@ struct ServiceTests {
     func restoredInvitations() async throws {
         try await Self.with { coordinator, _ in
             let admin = try await coordinator.enrol(
-                key: SigningKey.generate().publicKey, name: "operator", roles: [.admin], account: nil)
+                SigningKey.generate(), name: "operator", roles: [.admin], account: nil)
             let now = SystemClock().now
             for number in 0..<3 {
                 try await coordinator.invite(
@@ -178,7 +182,7 @@ struct ServiceTests {
                 return failure?.code
             }
             let eve = try await coordinator.enrol(
-                key: SigningKey.generate().publicKey, name: "eve", roles: [.client], account: nil)
+                SigningKey.generate(), name: "eve", roles: [.client], account: nil)
             // More than go at once.
             let ids = try await Self.ended(201, coordinator, client)
             #expect(await refusal(ids[0], .days(1), eve) == "not_found")

@@ -66,7 +66,9 @@ struct CapabilityTests {
             let suspended = try pool.person("hal")
             let revoked = try pool.person("eve")
             _ = try await pool.coordinator.suspend("hal", reason: "a test", by: admin)
-            _ = try await pool.coordinator.revoke("eve", reason: "a test", by: admin)
+            _ = try await pool.coordinator.revoke(
+                "eve", reason: "a test", by: admin,
+                authorisation: try await pool.coordinator.statement("revoke", by: pool.person("admin").key))
             for row in CapabilityRow.table where row.object != .lease {
                 for relation in row.object.relations {
                     let things = try await stage.things(row.object, of: relation, for: .client, needed: true)
@@ -122,7 +124,8 @@ struct Stage: Sendable {
         for role in Role.allCases {
             let account = try pool.person(role.rawValue).principal.account
             _ = try await pool.coordinator.grant(
-                .credits(100), to: account, reason: "to begin with", by: pool.person("admin").principal)
+                .credits(100), to: account, reason: "to begin with", by: pool.person("admin").principal,
+                authorisation: try await pool.coordinator.statement("grant", by: pool.person("admin").key))
             let submitter = try await Self.key([.client], "\(role.rawValue)-mate", account, pool)
             submitters[role] = submitter
             nodes[role] = try await Self.node(of: account, named: "\(role.rawValue)-machine", pool)
@@ -147,7 +150,7 @@ struct Stage: Sendable {
         _ roles: Set<Role>, _ name: String, _ account: AccountID, _ pool: Pool
     ) async throws -> SigningKey {
         let key = SigningKey.generate()
-        _ = try await pool.coordinator.enrol(key: key.publicKey, name: name, roles: roles, account: account)
+        _ = try await pool.coordinator.enrol(key, name: name, roles: roles, account: account)
         return key
     }
 

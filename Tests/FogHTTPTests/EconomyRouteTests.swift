@@ -58,6 +58,33 @@ struct EconomyRouteTests {
                 {
                     $0.kind = "unstake"; $0.to = nil
                 }, "unknown_account")
+            // Accounts of another kind, of another unit, and one that is closed: a user is meant.
+            for id in [AccountID.allowance, .pool(.compute), .treasury, AccountID(high: 9, low: 9)] {
+                try await refused({ $0.to = id.description }, "unknown_account")
+            }
+            let records = try await pool.coordinator.audit().records
+            for (credits, code, words) in [
+                ("\"9223372036854.775808\"", "bad_amount", "at most 4611686018427"),
+                ("\"99999999999999999999999999\"", "bad_amount", "at most 4611686018427"),
+                ("\"-9223372036854.775808\"", "bad_amount", "at most 4611686018427"),
+                ("\"1.0000001\"", "bad_amount", "reads 12 or 0.25"), ("\"1e3\"", "bad_amount", "reads 12 or 0.25"),
+                ("\"\"", "bad_amount", "reads 12 or 0.25"), ("3", "bad_body", "`credits`"),
+                ("\"-1\"", "bad_amount", "`credits` must be above 0, found -1"),
+                ("\"0\"", "bad_amount", "`credits` must be above 0, found 0"),
+                ("\"4611686018427\"", "insufficient_funds", "wanted 4611686018427"),
+            ] {
+                let body =
+                    "{\"kind\": \"transfer\", \"to\": \"eve\", \"credits\": \(credits), \"id\": \"\(Self.id())\"}"
+                let answer = try await pool.ask("POST", "/v1/ledger/transfers", by: "ada", body: Array(body.utf8))
+                expectRefusal(answer, [400, 404], code: code, body)
+                #expect(String(decoding: answer.body, as: UTF8.self).contains(words), "\(credits)")
+            }
+            // More than may ever be: the floor of what credits come from.
+            let grant = try Wire.encode(
+                GrantBody(account: "ada", credits: Credits(micro: 1 << 62), reason: "all there is"))
+            let answer = try await pool.ask("POST", "/v1/ledger/grants", by: "admin", body: grant)
+            expectRefusal(answer, [400, 404], code: "insufficient_funds", "a grant beyond the cap")
+            #expect(try await pool.coordinator.audit().records == records)
             #expect(try await balance(pool, of: "ada").balance == .credits(997))
             try await pool.isUnharmed()
         }
@@ -94,7 +121,12 @@ struct EconomyRouteTests {
             let payer = try #require(try await history("ada"))
             #expect(payer.map(\.kind) == ["refund", "post", "pending", "hold"])
             #expect(payer[1].attempt == lease.attempt && payer[1].evidence != nil)
+            #expect(
+                payer.map(\.why) == [
+                    "nothing of the job runs", "success", "price bound of the lease", "the escrow lacked it",
+                ])
             let payee = try #require(try await history("hal"))
+            #expect(payee.first { $0.kind == "post" }?.why == "success")
             #expect(payee.map(\.kind).contains("post") && !payee.map(\.kind).contains("hold"))
             #expect(payee.allSatisfy { $0.attempt == lease.attempt })
             #expect(try await history("auditor")?.count == 4)

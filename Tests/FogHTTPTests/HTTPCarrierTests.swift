@@ -142,4 +142,19 @@ struct HTTPCarrierTests {
             }
         }
     }
+
+    @Test("a carrier that nobody shut down, used or not, takes nothing with it when it is let go")
+    func letGo() async throws {
+        try await withServer(EndpointDouble()) { port, _ in
+            for uses in 0...1 {
+                let carrier = try HTTPCarrier("http://127.0.0.1:\(port)")
+                for _ in 0..<uses {
+                    _ = try await carrier.send(.init(method: "GET", target: "/"), deadline: .minutes(5))
+                }
+            }
+            try await withCarrier(port) { carrier in
+                _ = try await carrier.send(.init(method: "GET", target: "/"), deadline: .minutes(5))
+            }
+        }
+    }
 }

@@ -56,13 +56,15 @@ struct Pool: Sendable {
             var people: [String: Person] = [:]
             for (name, roles) in roles {
                 let key = SigningKey.generate()
-                let principal = try await coordinator.enrol(key: key.publicKey, name: name, roles: roles, account: nil)
+                let principal = try await coordinator.enrol(key, name: name, roles: roles, account: nil)
                 people[name] = Person(key: key, principal: principal)
             }
-            let admin = try #require(people["admin"]).principal
+            let admin = try #require(people["admin"])
             for name in ["ada", "eve", "client"] {
                 let account = try #require(people[name]).principal.account
-                _ = try await coordinator.grant(.credits(1000), to: account, reason: "to begin with", by: admin)
+                _ = try await coordinator.grant(
+                    .credits(1000), to: account, reason: "to begin with", by: admin.principal,
+                    authorisation: try await coordinator.statement("grant", by: admin.key))
             }
             let authentication = Authentication(
                 key: key, window: NonceWindow(start: clock.now - .minutes(10)), clock: clock,

@@ -61,8 +61,12 @@ struct PublicLogTests {
             )
             let kept = try #require(try await client.checkpoint())
             #expect(try await client.follow(kept) == kept)
-            let (admin, account) = (try pool.person("admin").principal, try pool.person("ada").principal.account)
-            for _ in 0..<3 { _ = try await pool.coordinator.grant(.credits(1), to: account, reason: "more", by: admin) }
+            let (admin, account) = (try pool.person("admin"), try pool.person("ada").principal.account)
+            for _ in 0..<3 {
+                _ = try await pool.coordinator.grant(
+                    .credits(1), to: account, reason: "more", by: admin.principal,
+                    authorisation: try await pool.coordinator.statement("grant", by: admin.key))
+            }
             let grown = try await client.follow(kept)
             #expect(grown.head.size == kept.head.size + 3)
             let cases = [

@@ -100,7 +100,7 @@ struct ExportTests {
         swapped.swapAt(place, place + 1)
         #expect(try audit(swapped.joined(separator: "\n")).firstBadSequence == UInt64(place))
         let record = log.records[place]
-        let later = record.with(time: Timestamp(microseconds: record.time.microseconds + 1)).sealed
+        let later = record.with(time: Timestamp(microseconds: record.time.microseconds + 1)).sealed()
         var forged = LedgerExport(.jsonl)
         var remade = lines
         remade[place] = String(try forged.text(of: later.bytes).dropLast())

@@ -70,7 +70,7 @@ struct HonestLog {
     func chained(_ records: [LedgerRecord]) -> [StoredRow] {
         var previous = LedgerFixture.origin
         return records.enumerated().map { index, record in
-            let row = record.with(previous: previous).sealed
+            let row = record.with(previous: previous).sealed()
             previous = row.hash
             return StoredRow(sequence: UInt64(index), bytes: row.bytes, hash: row.hash)
         }

@@ -124,9 +124,9 @@ struct RecordTests {
 
     @Test("the bytes and the leaf hash are those frozen here")
     func frozen() throws {
-        let found = try Self.samples().flatMap { [Hex.encode($0.sealed.bytes), $0.sealed.hash.description] }
+        let found = try Self.samples().flatMap { [Hex.encode($0.sealed().bytes), $0.sealed().hash.description] }
         #expect(found == Self.golden)
-        for row in try Self.samples().map(\.sealed) { #expect(LedgerRecord.leafHash(row.bytes) == row.hash) }
+        for row in try Self.samples().map({ $0.sealed() }) { #expect(LedgerRecord.leafHash(row.bytes) == row.hash) }
     }
 
     @Test("every record decodes to itself")
@@ -156,14 +156,31 @@ struct RecordTests {
         }
     }
 
+    @Test("a seal reads back in the newer form alone, and stands for nobody's request")
+    func sealed() throws {
+        let sample = try Self.samples()[0]
+        let seal = Authorisation.seal(of: try SigningKey(seed: [UInt8](repeating: 3, count: 32)).publicKey.id)
+        func record(_ form: UInt8) -> LedgerRecord {
+            LedgerRecord(
+                sequence: sample.sequence, time: sample.time, previous: sample.previous, salt: sample.salt,
+                subject: sample.subject, evidence: sample.evidence, authorisation: seal, body: sample.body, form: form)
+        }
+        let read = try LedgerRecord(decoding: record(LedgerRecord.version).encoded)
+        #expect(read == record(LedgerRecord.version))
+        #expect(read.authorisation.isSeal && !read.authorisation.isRequest)
+        #expect(throws: LedgerFailure.self) {
+            try LedgerRecord(decoding: record(LedgerRecord.unattributed).encoded)
+        }
+    }
+
     @Test("another version is newer software, and an unknown type keeps its bytes")
     func newer() throws {
         var bytes = try Self.samples()[0].encoded
-        bytes[0] = 2
+        bytes[0] = LedgerRecord.version + 1
         #expect { try LedgerRecord(decoding: bytes) } throws: {
             ($0 as? LedgerFailure)?.code == LedgerFailure.newerSoftware
         }
-        bytes[0] = 1
+        bytes[0] = LedgerRecord.unattributed
         bytes[1] = 4
         guard case .unrecognised(0x0410, let body) = try LedgerRecord(decoding: bytes).body else {
             Issue.record("type 0x0410 was recognised")

@@ -248,7 +248,7 @@ struct RewardTests {
                 record = change(record)
                 isDone = true
             }
-            let sealed = record.with(previous: previous).sealed
+            let sealed = record.with(previous: previous).sealed()
             previous = sealed.hash
             return StoredRow(sequence: record.sequence, bytes: sealed.bytes, hash: sealed.hash)
         }

@@ -196,9 +196,10 @@ struct AuditTests {
         reputation.take(findings, of: AuditWorld.epoch)
         let later = try world.later
         #expect(reputation.weights(in: later) == [4: 0.01])
-        var pool = CircuitPool()
+        let service = world.nodes[8]
+        var pool = CircuitPool(level: .private, owner: "", service: service)
         var generator = SeededGenerator(seed: 5)
-        pool.follow(later, guardIndex: 0, anonymity: Anonymity(later, using: &generator))
+        try pool.follow(later, entry: 0, at: .zero)
         func visits(_ quality: RouteQuality) throws -> Int {
             try (0..<900).count { _ in
                 try RouteChooser(later).route(
@@ -214,8 +215,14 @@ struct AuditTests {
         let without = Consensus(
             parameters: later.parameters, epoch: later.epoch + 1, previous: .zero, random: .zero, voters: later.voters,
             nodes: Array(later.nodes.dropFirst(2)))
-        pool.follow(without, guardIndex: 0, anonymity: Anonymity(without, using: &generator))
+        try pool.follow(without, entry: 0, at: .zero)
         #expect(pool.quality.standing == [2: 0.01])
+        // Another process knows it by its key as well.
+        var known = try MixReputation(json: JSON(parsing: reputation.json.compact))
+        #expect(known == reputation)
+        known.merge(MixReputation())
+        #expect(known == reputation)
+        #expect(throws: MixnetFailure.self) { try MixReputation(json: .object(["nodes": .array([.null])])) }
         #expect(reputation.faults(of: world.nodes[4], in: AuditWorld.epoch + MixReputation.memoryEpochs) == [])
     }
 

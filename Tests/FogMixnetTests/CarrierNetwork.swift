@@ -36,13 +36,15 @@ final class CarrierNetwork: Sendable {
     let clock: ShiftedClock
     let nodes: [MixNode]
     let service: MixService
+    private let secret = SecureRandom.bytes(32)
+    private let linkKey: NoiseKey
 
     /// The epoch's length is an hour, and it has just begun.
     private static let start = Timestamp(seconds: 3600 * 1000 + 60)
 
     init(
         _ endpoint: any CarrierEndpoint, suite: PacketSuite = .k400, mixes: Int = 3,
-        interval: TimeSpan = .milliseconds(2),
+        interval: TimeSpan = .milliseconds(2), loss: Double = 0,
         options: MixService.Options = .init(), isServing: Bool = true
     ) async throws {
         folder = NSTemporaryDirectory() + "fog-mix-\(UUID().uuidString.prefix(8))"
@@ -59,6 +61,7 @@ final class CarrierNetwork: Sendable {
             let store = try MixKeyStore(folder: path)
             var options = MixNode.Options()
             options.threads = 1
+            options.loss = loss
             options.serviceKey = number == mixes ? linkKey.publicKey : nil
             let node = try await MixNode.start(
                 options, store: store, view: try MixNetworkView(parameters), at: clock.now)
@@ -76,11 +79,20 @@ final class CarrierNetwork: Sendable {
             parameters: parameters, epoch: epoch, previous: .zero, random: .zero, voters: [],
             nodes: entries.sorted { $0.descriptor.identity < $1.descriptor.identity })
         for node in started { try await node.update(MixNetworkView(made), at: clock.now) }
-        (nodes, consensus, source) = (started, made, FixedNetwork(made))
+        (nodes, consensus, source, self.linkKey) = (started, made, FixedNetwork(made), linkKey)
         service = try MixService(
-            node: identity, secret: SecureRandom.bytes(32), linkKey: linkKey, over: source, to: endpoint,
-            options: options, clock: clock)
+            node: identity, secret: secret, linkKey: linkKey, over: source, to: endpoint, options: options, clock: clock
+        )
         if isServing { await service.start() }
+    }
+
+    /// The service after its program was started anew: another life under the same keys.
+    func serviceAgain(_ endpoint: any CarrierEndpoint) async throws -> MixService {
+        await service.shutDown()
+        let next = try MixService(
+            node: service.address.node, secret: secret, linkKey: linkKey, over: source, to: endpoint, clock: clock)
+        await next.start()
+        return next
     }
 
     func carrier(_ change: (inout MixCarrier.Options) -> Void = { _ in }) throws -> MixCarrier {

@@ -122,89 +122,182 @@ import Testing
         #expect(guards.guards.allSatisfy { one in !kept.guards.contains(one) })
     }
 
+    private static func circuit(routes: Circuit.Routes? = nil) -> Circuit {
+        Circuit(
+            id: 1, level: .private, owner: "a", service: SigningKey.generate().publicKey, epoch: 1,
+            guardKey: SigningKey.generate().publicKey, routes: routes, createdAt: now, closesAt: now + .minutes(10),
+            packetsLimit: 100)
+    }
+
     @Test("a circuit is built by its first probe, degraded by lost or late ones, and established again")
     func health() {
-        var circuit = Circuit(
-            id: 1, level: .private, owner: "a", mode: .perPacket, epoch: 1,
-            guardKey: SigningKey.generate().publicKey, route: nil, createdAt: Self.now,
-            closesAt: Self.now + .minutes(10),
-            packetsLimit: 100)
-        circuit.probed(nil)
+        var circuit = Self.circuit()
+        circuit.probed(nil, at: Self.now)
         #expect(circuit.state == .building)
-        for _ in 0..<5 { circuit.probed(.milliseconds(200)) }
+        for _ in 0..<5 { circuit.probed(.milliseconds(200), at: Self.now) }
         #expect(circuit.state == .established)
-        circuit.probed(nil)
+        circuit.probed(nil, at: Self.now)
         #expect(circuit.state == .established)
-        circuit.probed(nil)
+        circuit.probed(nil, at: Self.now)
         #expect(circuit.state == .degraded)
-        for _ in 0..<8 { circuit.probed(.milliseconds(200)) }
+        for _ in 0..<8 { circuit.probed(.milliseconds(200), at: Self.now) }
         #expect(circuit.state == .established)
-        circuit.probed(.milliseconds(601))
+        circuit.probed(.milliseconds(601), at: Self.now)
         #expect(circuit.state == .degraded)
     }
 
-    @Test("pools share no circuit, take turns by use, and renew before the old ones end")
-    func pools() throws {
+    @Test("a circuit is read back from its document, and one that is none is refused by its field")
+    func documents() throws {
+        var circuit = Self.circuit(routes: .init(out: [1, 2, 9], back: [2, 0, 1], loop: [1, 2, 0, 1]))
+        #expect(try Circuit(json: JSON(parsing: circuit.json.compact)) == circuit)
+        for took in [TimeSpan.milliseconds(80), nil, .milliseconds(90)] { circuit.probed(took, at: Self.now) }
+        circuit.count(at: Self.now + .seconds(1))
+        #expect(try Circuit(json: JSON(parsing: circuit.json.compact)) == circuit)
+        let text = circuit.json.compact
+        for (good, bad, field) in [
+            ("\"0000000000000001\"", "\"1\"", "id"), ("\"established\"", "\"well\"", "state"),
+            ("\"packets\":1,", "\"packets\":-1,", "packets"), ("\"out\":[1,2,9]", "\"out\":[1]", "routes"),
+        ] {
+            try #require(text.contains(good), "\(good) in \(text)")
+            let failure = #expect(throws: MixnetFailure.self) {
+                try Circuit(json: JSON(parsing: text.replacing(good, with: bad)))
+            }
+            #expect(failure?.message.hasPrefix("\(field): found") == true)
+        }
+    }
+
+    /// A pool that follows a consensus of nine mixes and a service, by the first of its guards.
+    private static func pool(
+        _ consensus: Consensus, level: RouteLevel = .private, mode: Circuit.Mode = .perPacket, kept: [Circuit] = [],
+        owner: String = "mine", entry: Int = 4, at now: Timestamp = now
+    ) throws -> CircuitPool {
+        let service = try #require(consensus.nodes.last).descriptor.identity
+        var pool = CircuitPool(level: level, owner: owner, service: service, mode: mode, kept: kept)
+        try pool.follow(consensus, entry: entry, at: now)
+        return pool
+    }
+
+    @Test("circuits take turns by use, and are renewed before the old ones end")
+    func turns() throws {
         var generator = SeededGenerator(seed: 6)
-        var pool = CircuitPool()
-        let mine = CircuitPool.Key(level: .private, owner: "mine")
-        let theirs = CircuitPool.Key(level: .private, owner: "theirs")
-        #expect(throws: MixnetFailure.self) { try pool.route(mine, at: Self.now, using: &generator) }
-        let consensus = try Self.consensus(mixes: 9)
-        pool.follow(consensus, guardIndex: 4, anonymity: Anonymity(consensus, using: &generator))
-        #expect(throws: MixnetFailure.self) { try pool.route(mine, at: Self.now, using: &generator) }
-        try pool.maintain(theirs, at: Self.now, using: &generator)
-        var (used, waits): ([UInt64: Int], Int) = ([:], 0)
-        var now = Self.now
+        let consensus = try Self.consensus(mixes: 9, services: 1)
+        var none = CircuitPool(level: .private, owner: "mine", service: consensus.nodes[9].descriptor.identity)
+        #expect(throws: MixnetFailure.self) { try none.route(.out, at: Self.now, using: &generator) }
+        var pool = try Self.pool(consensus)
+        try pool.maintain(at: Self.now, using: &generator)
+        let early = #expect(throws: MixnetFailure.self) { try pool.route(.out, at: Self.now, using: &generator) }
+        #expect(early?.code == "no_circuit")
+        // What carries nothing need not wait, and is no use of a circuit.
+        #expect(try pool.route(.out, isCover: true, at: Self.now, using: &generator).route.count == 3)
+        #expect(pool.circuits.allSatisfy { $0.packets == 0 && $0.usedAt == nil })
+        var used: [UInt64: Int] = [:]
         for second in 0..<3600 {
-            now = Self.now + .seconds(Int64(second))
-            for probe in try pool.probes(at: now, using: &generator) {
-                #expect(probe.route.first == 4)
+            let now = Self.now + .seconds(Int64(second))
+            try pool.maintain(at: now, using: &generator)
+            for _ in 0..<2 {
+                let probe = try pool.probe(at: now, using: &generator)
+                #expect(probe.route.first == 4 && probe.route.last == 4 && probe.route.count == 4)
                 pool.ended(probe, took: .milliseconds(150), at: now)
             }
-            do throws(MixnetFailure) {
-                let (circuit, route) = try pool.route(mine, at: now, using: &generator)
-                used[circuit, default: 0] += 1
-                #expect(route.count == 3 && route.first == 4)
-            } catch {
-                #expect(error.code == "no_circuit")
-                waits += 1
-            }
-            try pool.maintain(theirs, at: now, using: &generator)
+            let (circuit, out) = try pool.route(.out, at: now, using: &generator)
+            used[circuit, default: 0] += 1
+            #expect(out.count == 3 && out.first == 4 && out.last == 9)
+            let back = try pool.route(.back, at: now, using: &generator)
+            used[back.circuit, default: 0] += 1
+            #expect(back.route.count == 3 && back.route.last == 4)
         }
-        let own = Set(used.keys)
-        #expect(pool.circuits.filter { $0.owner == "theirs" }.allSatisfy { !own.contains($0.id) })
         // Two at a time, for 8 to 12 minutes, less the fifth in which the next are there already.
         #expect((10...20).contains(used.count), "\(used)")
-        #expect(waits == 0)
-        #expect(pool.circuits.count <= 8)
-        let first = used.keys.sorted().prefix(2).compactMap { used[$0] }
+        #expect(pool.circuits.count <= 4 && pool.closed.count + pool.circuits.count == used.count)
+        let first = used.values.sorted().suffix(2)
         #expect(first.allSatisfy { $0 > 150 }, "\(used)")
     }
 
-    @Test("a pinned circuit keeps its route, and another epoch's network takes its place")
+    @Test("another process goes on with the circuits of the same owner, level, service and guard, and with no others")
+    func kept() throws {
+        var generator = SeededGenerator(seed: 10)
+        let consensus = try Self.consensus(mixes: 9, services: 1)
+        var first = try Self.pool(consensus)
+        try first.maintain(at: Self.now, using: &generator)
+        for _ in 0..<2 {
+            first.ended(try first.probe(at: Self.now, using: &generator), took: .milliseconds(100), at: Self.now)
+        }
+        _ = try first.route(.out, at: Self.now, using: &generator)
+        let kept = first.circuits
+        #expect(kept.map(\.state) == [.established, .established] && kept.map(\.packets).max() == 1)
+        let next = try Self.pool(consensus, kept: kept, at: Self.now + .seconds(59))
+        #expect(next.circuits == kept && next.isReady(at: Self.now + .seconds(59)))
+        // What was known a minute ago is asked again.
+        let late = try Self.pool(consensus, kept: kept, at: Self.now + .minutes(1))
+        #expect(late.circuits.map(\.state) == [.building, .building] && late.circuits.map(\.id) == kept.map(\.id))
+        #expect(late.wantsProbe && !late.isReady(at: Self.now + .minutes(1)))
+        #expect(try Self.pool(consensus, kept: kept, owner: "theirs").circuits == [])
+        #expect(try Self.pool(consensus, level: .confidential, kept: kept).circuits == [])
+        #expect(try Self.pool(consensus, mode: .pinned, kept: kept).circuits == [])
+        let elsewhere = try Self.pool(consensus, kept: kept, entry: 3)
+        #expect(elsewhere.circuits == [] && elsewhere.closed.map(\.id) == kept.map(\.id))
+    }
+
+    @Test("where every circuit is ill a few are kept, and others are built seldom")
+    func allIll() throws {
+        var generator = SeededGenerator(seed: 11)
+        var pool = try Self.pool(try Self.consensus(mixes: 9, services: 1))
+        for second in 0..<600 {
+            let now = Self.now + .seconds(Int64(second))
+            try pool.maintain(at: now, using: &generator)
+            #expect(pool.circuits.count <= CircuitPool.openLimit)
+            for _ in 0..<5 {
+                let probe = try pool.probe(at: now, using: &generator)
+                pool.ended(probe, took: generator.unit() < 0.5 ? .milliseconds(100) : nil, at: now)
+            }
+            if second > 5 { _ = try pool.route(.out, at: now, using: &generator) }
+        }
+        #expect(pool.closed.count + pool.circuits.count < 60, "\(pool.closed.count)")
+    }
+
+    @Test("a pinned circuit keeps its ways, its loop meets their nodes, and another epoch's take its place")
     func pinned() throws {
         var generator = SeededGenerator(seed: 7)
-        var pool = CircuitPool(mode: .pinned)
-        let key = CircuitPool.Key(level: .confidential, owner: "mine")
-        let consensus = try Self.consensus(mixes: 9)
-        let anonymity = Anonymity(consensus, using: &generator)
-        pool.follow(consensus, guardIndex: 0, anonymity: anonymity)
-        try pool.maintain(key, at: Self.now, using: &generator)
-        for probe in try pool.probes(at: Self.now, using: &generator) {
-            pool.ended(probe, took: .milliseconds(100), at: Self.now)
+        let consensus = try Self.consensus(mixes: 12, services: 1)
+        for level in [RouteLevel.private, .confidential, .secret] {
+            var pool = try Self.pool(consensus, level: level, mode: .pinned, entry: 0)
+            try pool.maintain(at: Self.now, using: &generator)
+            for _ in 0..<2 {
+                let probe = try pool.probe(at: Self.now, using: &generator)
+                pool.ended(probe, took: .milliseconds(100), at: Self.now)
+            }
+            var routes: Set<[Int]> = []
+            for _ in 0..<20 {
+                _ = try pool.route(.out, at: Self.now, using: &generator)
+                let out = try pool.route(.out, at: Self.now, using: &generator).route
+                let back = try pool.route(.back, at: Self.now, using: &generator).route
+                for route in [out, back] {
+                    #expect(route.count == level.hops && Set(route).count == route.count)
+                    let mixes = route.filter { $0 < 12 }
+                    for (here, next) in zip(mixes, mixes.dropFirst()) { #expect(next % 3 == (here + 1) % 3) }
+                }
+                #expect(out.first == 0 && out.last == 12 && back.last == 0)
+                routes.formUnion([out, back])
+            }
+            #expect(routes.count == 2 * CircuitPool.width)
+            for circuit in pool.circuits {
+                let ways = try #require(circuit.routes)
+                let probed = Set(ways.loop)
+                #expect(Set(ways.out).subtracting(probed) == [12])
+                #expect(Set(ways.back).subtracting(probed).count == (level == .secret ? 1 : 0))
+            }
+            try pool.follow(try Self.consensus(mixes: 12, services: 1, epoch: 51), entry: 0, at: Self.now)
+            #expect(!pool.isReady(at: Self.now))
+            try pool.maintain(at: Self.now, using: &generator)
+            for _ in 0..<2 {
+                let probe = try pool.probe(at: Self.now, using: &generator)
+                pool.ended(probe, took: .milliseconds(100), at: Self.now)
+            }
+            let (circuit, _) = try pool.route(.out, at: Self.now, using: &generator)
+            #expect(pool.circuits.first { $0.id == circuit }?.epoch == 51)
+            try pool.maintain(at: Self.now, using: &generator)
+            #expect(pool.circuits.allSatisfy { $0.epoch == 51 } && pool.circuits.count == CircuitPool.width)
         }
-        var routes: Set<[Int]> = []
-        for _ in 0..<40 { routes.insert(try pool.route(key, at: Self.now, using: &generator).route) }
-        #expect(routes.count == CircuitPool.width)
-        pool.follow(try Self.consensus(mixes: 9, epoch: 51), guardIndex: 0, anonymity: anonymity)
-        try pool.maintain(key, at: Self.now, using: &generator)
-        for probe in try pool.probes(at: Self.now + .seconds(6), using: &generator) {
-            pool.ended(probe, took: .milliseconds(100), at: Self.now)
-        }
-        let (circuit, _) = try pool.route(key, at: Self.now + .seconds(6), using: &generator)
-        #expect(pool.circuits.first { $0.id == circuit }?.epoch == 51)
-        #expect(pool.circuits.allSatisfy { $0.epoch == 51 })
     }
 
     @Test(
@@ -235,12 +328,5 @@ import Testing
         #expect(try refused(.live, 128) == [.secret])
         #expect(try refused(.live, 256) == [])
         #expect(try refused(.test, 0) == [])
-        var pool = CircuitPool()
-        let consensus = try Self.consensus(mixes: 9, kind: .live)
-        pool.follow(consensus, guardIndex: 0, anonymity: Anonymity(consensus, using: &generator))
-        let failure = #expect(throws: MixnetFailure.self) {
-            try pool.route(.init(level: .private, owner: "mine"), at: Self.now, using: &generator)
-        }
-        #expect(failure?.code == "set_too_small")
     }
 }

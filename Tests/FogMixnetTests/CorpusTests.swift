@@ -43,6 +43,18 @@ import Testing
         #expect(kinds == [0, 1, 2])
     }
 
+    @Test("what comes out of the mixnet whole is refused, or read, written and read again as the same")
+    func carrierMessages() throws {
+        var kinds: Set<UInt8> = []
+        for bytes in try inputs("carrier") {
+            guard let message = try? CarrierMessage(bytes: bytes) else { continue }
+            let written = try message.bytes
+            #expect(try CarrierMessage(bytes: written) == message && written.count == bytes.count)
+            kinds.insert(bytes[0])
+        }
+        #expect(kinds == [0, 1, 2, 3])
+    }
+
     @Test("frames one after another leave both ends of an exchange within their bounds")
     func messages() throws {
         let times = DeliveryTimes(hops: 3, meanDelay: .milliseconds(50))

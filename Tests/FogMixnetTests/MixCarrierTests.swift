@@ -3,6 +3,7 @@ import FogMixnet
 import FogNet
 import FogTestSupport
 import Foundation
+import Synchronization
 import Testing
 
 @Suite("The mixnet's carrier", .timeLimit(.minutes(10)), .serialized)
@@ -87,6 +88,93 @@ struct MixCarrierTests {
         #expect(failure?.code == "unreachable")
         #expect(failure?.message.hasPrefix("nothing was sent: 5 hops need as many families") == true)
         await carrier.shutDown()
+        try await network.end()
+    }
+
+    @Test(
+        "requests go by circuits that loops have established, and the next carrier goes on with them",
+        arguments: Circuit.Mode.allCases)
+    func circuits(_ mode: Circuit.Mode) async throws {
+        let network = try await CarrierNetwork(EndpointDouble(), mixes: 6)
+        let kept = Mutex<(circuits: [Circuit], guards: GuardSet)>(([], GuardSet()))
+        func carrier() throws -> MixCarrier {
+            try network.carrier { options in
+                (options.owner, options.mode) = ("mine", mode)
+                (options.circuits, options.guards) = kept.withLock { $0 }
+                options.keepingCircuits = { circuits in kept.withLock { $0.circuits = circuits } }
+                options.keepingGuards = { guards in kept.withLock { $0.guards = guards } }
+            }
+        }
+        let request = CarrierRequest(method: "POST", target: "/echo", body: SecureRandom.bytes(5000))
+        let first = try carrier()
+        _ = try await first.send(request, deadline: .minutes(5))
+        await first.shutDown()
+        let before = kept.withLock { $0.circuits }
+        let used = before.filter { $0.usedAt != nil }
+        #expect(!used.isEmpty && used.allSatisfy { $0.state == .established && $0.mode == mode && $0.owner == "mine" })
+        #expect(used.allSatisfy { circuit in circuit.packets > 0 && circuit.probes.contains { $0 != nil } })
+        let guardKey = try #require(kept.withLock { $0.guards.guards.first }).key
+        #expect(before.allSatisfy { $0.guardKey == guardKey && $0.service == network.service.address.node })
+        let second = try carrier()
+        _ = try await second.send(request, deadline: .minutes(5))
+        await second.shutDown()
+        let after = kept.withLock { $0.circuits }
+        #expect(after.map(\.id) == before.map(\.id))
+        #expect(after.map(\.packets).reduce(0, +) > before.map(\.packets).reduce(0, +))
+        try await network.end()
+    }
+
+    @Test("when no loop comes back there is no circuit, and nothing is sent but cover")
+    func noCircuit() async throws {
+        let endpoint = EndpointDouble()
+        let network = try await CarrierNetwork(endpoint, loss: 1)
+        let carrier = try network.carrier { $0.patience = .seconds(2) }
+        let failure = await #expect(throws: CarrierFailure.self) {
+            try await carrier.send(.init(method: "GET", target: "/echo"), deadline: .minutes(5))
+        }
+        #expect(failure?.code == "unreachable")
+        #expect(failure?.message.hasPrefix("nothing was sent: no circuit of level private is established") == true)
+        #expect(await carrier.circuits.allSatisfy { $0.state == .building && $0.packets == 0 })
+        await carrier.shutDown()
+        try await network.end()
+        #expect(endpoint.requests == 0)
+    }
+
+    @Test("a request crosses though every node loses packets on each of its links")
+    func loss() async throws {
+        let network = try await CarrierNetwork(EndpointDouble(), loss: 0.1)
+        let carrier = try network.carrier()
+        let request = CarrierRequest(method: "POST", target: "/echo", body: SecureRandom.bytes(20_000))
+        let answer = try await carrier.send(request, deadline: .minutes(5))
+        #expect(answer.body == EndpointDouble.echo(of: request))
+        var lost: UInt64 = 0
+        for node in network.nodes { lost += UInt64(try await node.counters().counters.dropped[.rehearsed] ?? 0) }
+        #expect(lost > 0)
+        await carrier.shutDown()
+        try await network.end()
+    }
+
+    @Test(
+        "what is under way when the service begins anew fails, for nobody knows what came of it, and the next crosses")
+    func restart() async throws {
+        let first = EndpointDouble()
+        let network = try await CarrierNetwork(first)
+        let carrier = try network.carrier()
+        async let waiting = carrier.send(.init(method: "GET", target: "/wait"), deadline: .minutes(5))
+        for await signal in first.signals where signal == .waiting { break }
+        let second = EndpointDouble()
+        let service = try await network.serviceAgain(second)
+        do {
+            _ = try await waiting
+            Issue.record("a request of the service's earlier life was answered")
+        } catch {
+            let failure = try #require(error as? CarrierFailure)
+            #expect(failure.code == "unreachable" && failure.message.hasPrefix("the service has begun anew"))
+        }
+        let answer = try await carrier.send(.init(method: "GET", target: "/status/204"), deadline: .minutes(5))
+        #expect(answer.status == 204 && second.requests == 1)
+        await carrier.shutDown()
+        await service.shutDown()
         try await network.end()
     }
 

@@ -161,6 +161,9 @@ struct Breaker: CustomTestStringConvertible, Sendable {
         Breaker(.exclude, .never, "by owner") {
             $0.constraints.exclude = ["owner:owner1"]; _ = ($1, $2)
         },
+        Breaker(.privacy, .never, "level") {
+            $0.privacy = .secret; $1.report.privacy = .confidential; _ = $2
+        },
         Breaker(.sealed, .never, "private") {
             $0.isPrivate = true; $0.sealedTo = [nodeID(7)]; _ = ($1, $2)
         },

@@ -53,7 +53,7 @@ struct SQLiteStoreTests {
             let committed = DispatchSemaphore(value: 0)
             async let counts = store.readEconomy { economy in
                 var counts: [Int] = []
-                for table in [EconomyTable.records, .accounts, .accountRecords] {
+                for table in [EconomyTable.records, .accounts, .records] {
                     var count = 0
                     try economy.rows(of: table) { _ in count += 1 }
                     counts.append(count)
@@ -67,7 +67,7 @@ struct SQLiteStoreTests {
             try await store.establish([.ledger(more)])
             committed.signal()
             #expect(try await counts == [3, 3, 3])
-            #expect(try await store.rows(of: .accountRecords).count == 4)
+            #expect(try await store.rows(of: .records).count == 4)
         }
     }
 
@@ -124,6 +124,30 @@ struct SQLiteStoreTests {
             let opened = try SQLiteStore(path: path, readOnly: true, isSuspect: true)
             #expect(try await opened.readEconomy { try $0.complaints() } != [])
             try opened.close()
+        }
+    }
+
+    @Test("an audit reads a file whose list of steps is damaged anywhere, and tells it")
+    func damagedMarks() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/fog.sqlite"
+            try SQLiteStore(path: path).close()
+            let whole = try Data(contentsOf: URL(filePath: path))
+            let pages = try texts(path, "SELECT rootpage FROM sqlite_master WHERE name = 'grdb_migrations'")
+            #expect(pages.count == 1)
+            for page in try pages.map({ try #require(Int($0)) }) {
+                // The page's kind, its count of cells, and what stands at its end: a cell.
+                for (place, bits) in [(0, 0xff), (3, 0x40), (4080, 8), (4090, 0xff), (4095, 1)] {
+                    var bytes = whole
+                    bytes[(page - 1) * 4096 + place] ^= UInt8(bits)
+                    let other = folder + "/\(page)-\(place).sqlite"
+                    try bytes.write(to: URL(filePath: other))
+                    let opened = try SQLiteStore(path: other, readOnly: true, isSuspect: true)
+                    let complaints = try await opened.readEconomy { try $0.complaints() }
+                    #expect(complaints != [], "page \(page), byte \(place)")
+                    try opened.close()
+                }
+            }
         }
     }
 
@@ -235,7 +259,8 @@ struct SQLiteStoreTests {
             "UPDATE attempts SET paid = 5 WHERE ended_at IS NOT NULL", "UPDATE events SET kind = 'other'",
             "UPDATE ledger_records SET bytes = x'00'", "DELETE FROM ledger_records",
             "DELETE FROM ledger_transfers", "UPDATE ledger_transfers SET sequence = 9",
-            "UPDATE ledger_account_records SET sequence = 9", "DELETE FROM ledger_account_records",
+            "UPDATE ledger_records SET earlier_first = 0", "UPDATE ledger_accounts SET first_record = 9",
+            "UPDATE ledger_accounts SET last_record = 0 WHERE last_record > 0", "DELETE FROM ledger_rules",
             "DELETE FROM ledger_accounts", "UPDATE ledger_accounts SET kind = 5", "DELETE FROM evidence_documents",
             "UPDATE evidence_documents SET bytes = x'00'", "DELETE FROM jobs", "DELETE FROM tasks",
         ])
@@ -248,11 +273,12 @@ struct SQLiteStoreTests {
             let attempt = make.ended(make.attempt(task.id)), event = make.event(), genesis = make.genesis()
             let user = make.open(.user)
             let (_, grant) = try make.grant(.credits(1), to: user.id)
+            let ruled = make.entries([LedgerEntry(.setRule(.economy(.genesis)))])
             try await store.establish([
                 .make {
                     ($0.newJobs, $0.tasks, $0.newAttempts) = ([job], [task.id: task], [attempt])
                     ($0.events, $0.ledger) = ([event], genesis)
-                }, .ledger(user.change), grant,
+                }, .ledger(user.change), grant, .ledger(ruled),
             ])
             try store.close()
             #expect(throws: (any Error).self) { try sqlite(path, "PRAGMA foreign_keys = ON; " + statement) }

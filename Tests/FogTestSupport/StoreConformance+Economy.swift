@@ -111,18 +111,37 @@ extension StoreConformance {
                 (.issuance, [0, 5]), (.treasury, [1]), (.fees, [2]), (payer.id, [3, 5, 6, 7, 8]),
                 (payee.id, [4, 6, 7, 8]),
             ]
-            #expect(
-                try await store.rows(of: .accountRecords)
-                    == named.flatMap { account, sequences in
-                        sequences.map { .accountRecord(account, sequence: $0) }
-                    })
+            for (account, sequences) in named {
+                #expect(
+                    try await store.ledgerRecords(of: account, before: nil, limit: 100).map(\.sequence)
+                        == sequences.reversed())
+                for end in 0...9 {
+                    let below = sequences.filter { $0 < end }
+                    let page = try await store.ledgerRecords(of: account, before: UInt64(end), limit: 2)
+                    #expect(page.map(\.sequence) == below.suffix(2).reversed())
+                    let found = try await store.readEconomy { economy in
+                        var found: [[EconomyRow]] = [[], [], []]
+                        let keys: [EconomyKey] = [
+                            .firstRecord(of: account), .lastRecord(of: account, below: UInt64(end)),
+                            .accountRecords(account, from: UInt64(end)),
+                        ]
+                        for (place, key) in keys.enumerated() {
+                            try economy.rows(under: key) { found[place].append($0) }
+                        }
+                        return found
+                    }
+                    let wanted = [sequences.prefix(1), below.suffix(1), sequences.filter { $0 >= end }[...]]
+                    #expect(found == wanted.map { $0.map { .accountRecord(account, sequence: $0) } })
+                }
+            }
             #expect(try await store.rows(of: .paid) == [.paid(subject, sequence: 8)])
             #expect(try await store.rows(of: .documents) == [.document(grant.evidence[0], under: evidence)])
             let written = [genesis, payer.change, payee.change, grant.ledger, first.change, second.change, post.change]
             #expect(
                 try await store.rows(of: .records)
                     == written.flatMap { $0?.rows ?? [] }.map {
-                        .record(sequence: $0.record.sequence, bytes: $0.bytes, hash: $0.hash.bytes)
+                        .record(
+                            sequence: $0.record.sequence, bytes: $0.bytes, hash: $0.hash.bytes, earlier: $0.earlier)
                     })
             #expect(try await store.readEconomy { try $0.document(evidence) } == grant.evidence[0])
             #expect(try await store.readEconomy { try $0.document(.zero) } == nil)

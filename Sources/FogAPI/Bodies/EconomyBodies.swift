@@ -139,12 +139,16 @@ package struct JobHistoryBody: Hashable, Sendable, Codable {
         /// Reserved for a `pending`, moved for the rest; nothing for a `void`.
         package var amount: Credits
         package var attempt: AttemptID?
+        /// SHA-256 of the receipt or decision that it rests on: also of a `void`, whose receipt shows what was not paid.
         package var evidence: Digest?
+        /// What brought the step about: how the attempt ended, or what was due. Absent from older coordinators.
+        package var why: String?
 
         package init(
             sequence: UInt64, at: Timestamp, kind: String, from: AccountID, to: AccountID, amount: Credits,
-            attempt: AttemptID?, evidence: Digest?
+            attempt: AttemptID?, evidence: Digest?, why: String? = nil
         ) {
+            self.why = why
             self.sequence = sequence
             self.at = at
             self.kind = kind

@@ -29,7 +29,8 @@ package final class NonceWindow: Sendable {
     package typealias Keeper = @Sendable (_ mark: Timestamp) -> Bool
 
     /// How far beyond a request's time its mark lies, so that a clock that is ahead causes one write in so long; but never
-    /// further ahead of ours than the furthest that is admitted, or nobody could sign for the next process.
+    /// further ahead of ours than the furthest that is admitted, or nobody could sign for the next process; and not at all
+    /// for a request that was signed with the opening we named.
     private static let markAhead = TimeSpan.seconds(10)
 
     /// Nonces are dropped in groups that expire together, so that forgetting costs nothing per nonce.
@@ -102,8 +103,11 @@ package final class NonceWindow: Sendable {
         guard let keep, created > now else { return true }
         return kept.withLock { kept in
             if created <= kept { return true }
+            // Who was told to sign with ``opensAt`` is not ahead of us: a mark beyond it would move the next opening by as
+            // much at each of many quick starts, until nobody could sign for it.
+            let ahead = created > opensAt ? Self.markAhead : .zero
             let furthest = max(created, now + RequestVerifier.Limits.direct.skewAhead)
-            let mark = min(created + Self.markAhead, furthest)
+            let mark = min(created + ahead, furthest)
             guard keep(mark) else { return false }
             kept = mark
             return true

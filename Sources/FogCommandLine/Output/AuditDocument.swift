@@ -22,7 +22,15 @@ package struct AuditDocument: Sendable {
         let since = report["since"]?.integer.map { ", judged from \($0) on" } ?? ""
         let place = report["first_bad_sequence"]?.integer.map { ", first bad record \($0)" } ?? ""
         let head = report["head"]?.string.map { ", head \(DisplayText.clean($0.prefix(16)))…" } ?? ""
-        return "\(DisplayText.clean(verdict)): \(records)\(since)\(place)\(head)"
+        return "\(DisplayText.clean(verdict)): \(records)\(since)\(place)\(head)\(older)"
+    }
+
+    /// What nobody can say of records that older software wrote.
+    private var older: String {
+        guard let silent = report["silent_records"]?.integer, silent > 0 else { return "" }
+        let until = report["attributed_since"]?.integer.map { ", all below record \($0)," } ?? ""
+        return
+            "; \(Human.count(Int(clamping: silent), "record")) of older software\(until) do not say who answers for them"
     }
 
     package var table: Table {

@@ -19,15 +19,21 @@ package struct FogContext: Sendable, Hashable {
         package var service: String
         /// private, confidential or secret.
         package var level: String
+        /// One route for all packets of a circuit, instead of one for each.
+        package var isPinned: Bool
 
-        package init(network: String, service: String, level: String) {
+        package init(network: String, service: String, level: String, isPinned: Bool = false) {
             self.network = network
             self.service = service
             self.level = level
+            self.isPinned = isPinned
         }
 
         var json: JSON {
-            .object(["network": .string(network), "service": .string(service), "level": .string(level)])
+            .object([
+                "network": .string(network), "service": .string(service), "level": .string(level),
+                "pinned": isPinned ? .bool(true) : nil,
+            ])
         }
     }
 
@@ -162,7 +168,8 @@ package struct ContextsFile: Sendable, Hashable {
                 else {
                     throw CoreFailure("bad_contexts", "contexts[\(index)].mix has network, service and level, as text")
                 }
-                return FogContext.MixWay(network: network, service: service, level: level)
+                return FogContext.MixWay(
+                    network: network, service: service, level: level, isPinned: way["pinned"] == .bool(true))
             }
             let context = FogContext(
                 name: try text("name"), server: try text("server"), coordinator: try PublicKey(text("coordinator")),

@@ -66,6 +66,15 @@ package enum Disk {
         }
     }
 
+    /// Names in a folder survive a crash of the machine when this returns.
+    /// - Throws: `unwritable`.
+    package static func sync(folder: String) throws {
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CommandLineFailure("unwritable", "\(folder) cannot be opened: \(words())") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw CommandLineFailure("unwritable", "\(folder): \(words())") }
+    }
+
     package static func writeAll(_ bytes: some Collection<UInt8>, to descriptor: Int32, name: String) throws {
         let all = Array(bytes)
         try all.withUnsafeBytes { raw in

@@ -1,5 +1,6 @@
 package import FogCore
 package import FogJobs
+package import FogLedger
 
 /// A job that is not settled, in memory.
 package struct ActiveJob: Sendable {
@@ -19,6 +20,8 @@ package struct ActiveJob: Sendable {
     package var reserved = Credits.zero
     /// The newest checkpoint of tasks that have one.
     package var checkpointFiles: [UInt32: [LeaseInput]] = [:]
+    /// What its submitter signed: stands in the record that opens its escrow. None once it is open.
+    package var request = Authorisation.none
 
     package init(record: JobRecord, spec: JobSpec, files: FileTable, selection: [UInt32]? = nil) {
         self.selection = selection

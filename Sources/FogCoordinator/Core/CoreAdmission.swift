@@ -1,6 +1,6 @@
 package import FogCore
 package import FogJobs
-internal import FogLedger
+package import FogLedger
 package import FogPlacement
 internal import FogStore
 
@@ -22,6 +22,8 @@ package struct Submission: Sendable {
     package var trace: TraceParent?
     /// The key of a private job, sealed to machines.
     package var keys: SealedKeys?
+    /// What the submitter signed.
+    package var request = Authorisation.none
 
     /// How many tasks it makes.
     var taskCount: Int { selection?.count ?? spec.taskCount }
@@ -57,6 +59,10 @@ extension CoordinatorCore {
             guard known.digest == submission.documentDigest else { throw .idempotencyConflict }
             if let job = jobs[known.job] { return (job.record, false) }
         }
+        guard ledger.authority == nil || submission.request.isRequest else {
+            let refusal = LedgerRefusal.authorisationMissing("a job")
+            throw CoordinatorFailure(refusal.code, refusal.message)
+        }
         try checkQuotas(of: account, adding: submission.taskCount)
         try checkRate(of: account, at: now)
         let id = submission.id ?? JobID(at: now.wall, using: &generator)
@@ -78,6 +84,7 @@ extension CoordinatorCore {
             record: record, spec: spec, files: submission.files, selection: submission.selection)
         job.markNeeded()
         job.blobSizes = submission.blobSizes
+        job.request = submission.request
         try reserve(&job, at: now)
         record = job.record
         if recentKeys.count >= Self.recentKeyLimit { recentKeys = [:] }
@@ -92,7 +99,8 @@ extension CoordinatorCore {
             job.record.progress.held = reason
             record.progress.held = reason
         }
-        change.newJobs.append(StoredJob(record: record, document: submission.document))
+        change.newJobs.append(
+            StoredJob(record: record, document: submission.document, request: submission.request))
         jobs[id] = job
         note("job_submitted", at: now, job: id, detail: ["name": spec.name, "tasks": String(submission.taskCount)])
         if let held = record.progress.held { note("job_held", at: now, job: id, detail: ["reason": held]) }
@@ -188,11 +196,12 @@ extension CoordinatorCore {
         (job.record.reservedCore, job.record.reservedGibibyte) = (rates.core, rates.gibibyte)
         let escrow = Self.escrow(of: job.record), subject = Self.subject(of: job.record.id)
         let chain =
-            Settlement.open(escrow: escrow, job: subject)
+            Settlement.open(escrow: escrow, job: subject, authorisation: job.request)
             + Settlement.raise(
                 escrow, to: price, from: job.record.account, subject: subject, at: job.record.submittedAt, in: ledger)
         if let refusal = post(chain, at: now) { throw CoordinatorFailure(refusal.code, refusal.message) }
         job.record.progress.escrowOpen = true
+        job.request = .none
     }
 
     /// How often a task is run at least: with `auto` once where results count by themselves, else as often as newcomers'

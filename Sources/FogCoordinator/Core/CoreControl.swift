@@ -120,18 +120,17 @@ extension CoordinatorCore {
     /// The first records of a new ledger: the system's accounts and the coordinator's own key, which signs grants.
     @discardableResult
     package mutating func openBooks(at now: Moment) -> LedgerRefusal? {
-        let enrolment = KeyEnrolment(key: key, roles: [.coordinator], owner: .treasury)
-        return post(
-            LedgerEntry.systemAccounts + [LedgerEntry(.enrol(enrolment), subject: SubjectID(digestOf: key.bytes))],
-            at: now)
+        post(LedgerEntry.systemAccounts + [coordinatorEnrolment], at: now)
     }
 
     /// Enrols a key: a principal, its account when it has none, and a record in the ledger.
     ///
+    /// - Parameter authorisation: what the newcomer signed, or the admin who lets it in.
     /// - Parameter gift: asked for the grant of credits that comes with it, nil for none; both are one chain.
     @discardableResult
     package mutating func enrol(
-        key: PublicKey, name: String, roles: Set<Role>, account: AccountID?, at now: Moment,
+        key: PublicKey, name: String, roles: Set<Role>, account: AccountID?, authorisation: Authorisation = .none,
+        at now: Moment,
         with gift: (AccountID) throws(CoordinatorFailure) -> GrantDocument? = { _ in nil }
     ) throws(CoordinatorFailure) -> Principal {
         if let known = principals[key.id] {
@@ -147,7 +146,7 @@ extension CoordinatorCore {
         chain.append(
             LedgerEntry(
                 .enrol(KeyEnrolment(key: key, roles: LedgerRoles(roles), owner: owner)),
-                subject: SubjectID(digestOf: key.bytes)))
+                subject: SubjectID(digestOf: key.bytes), authorisation: authorisation))
         let given = try gift(owner)
         if let given { chain.append(given.entry()) }
         if let refusal = post(chain, at: now) { throw CoordinatorFailure(refusal.code, refusal.message) }

@@ -10,7 +10,11 @@ package struct JoinRequest: Hashable, Sendable {
     package var key: PublicKey
     package var name: String
 
-    package init(secretHash: Digest, key: PublicKey, name: String) {
+    /// What the newcomer signed.
+    package var authorisation: Authorisation
+
+    package init(secretHash: Digest, key: PublicKey, name: String, authorisation: Authorisation = .none) {
+        self.authorisation = authorisation
         self.secretHash = secretHash
         self.key = key
         self.name = name
@@ -142,7 +146,8 @@ extension CoordinatorCore {
             return .waiting(applicant)
         }
         let principal = try enrol(
-            key: asked.key, name: name, roles: invitation.roles, account: invitation.owner, at: now
+            key: asked.key, name: name, roles: invitation.roles, account: invitation.owner,
+            authorisation: asked.authorisation, at: now
         ) { account throws(CoordinatorFailure) in
             guard invitation.credits > .zero else { return nil }
             return try grant(account, invitation.credits, "with the enrolment of \(name)")
@@ -173,7 +178,8 @@ extension CoordinatorCore {
         var widened = known
         widened.roles = roles
         let entry = LedgerEntry(
-            .setRoles(known.key.id, LedgerRoles(roles)), subject: SubjectID(digestOf: known.key.bytes))
+            .setRoles(known.key.id, LedgerRoles(roles)), subject: SubjectID(digestOf: known.key.bytes),
+            authorisation: asked.authorisation)
         if let refusal = post([entry], at: now) { throw CoordinatorFailure(refusal.code, refusal.message) }
         save(widened)
         use(invitation)
@@ -227,10 +233,12 @@ extension CoordinatorCore {
 
     /// Lets in one who waits, also one who was refused before.
     package mutating func approve(
-        _ applicant: Applicant, by principal: Principal, at now: Moment, signing grant: GrantSigner
+        _ applicant: Applicant, by principal: Principal, authorisation: Authorisation = .none, at now: Moment,
+        signing grant: GrantSigner
     ) throws(CoordinatorFailure) -> Principal {
         let enrolled = try enrol(
-            key: applicant.key, name: applicant.name, roles: applicant.roles, account: applicant.owner, at: now
+            key: applicant.key, name: applicant.name, roles: applicant.roles, account: applicant.owner,
+            authorisation: authorisation, at: now
         ) { account throws(CoordinatorFailure) in
             guard applicant.credits > .zero else { return nil }
             return try grant(account, applicant.credits, "with the enrolment of \(applicant.name)")

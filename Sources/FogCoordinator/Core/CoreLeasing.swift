@@ -210,7 +210,9 @@ extension CoordinatorCore {
             secrets: spec.secrets.isEmpty ? nil : spec.secrets.map { LeaseSecret(use: $0) }, outputs: expanded.outputs,
             resources: demand, profile: spec.profile, checkpoint: spec.checkpoint,
             checkpointFiles: job.checkpointFiles[number] ?? [], priceBound: record.priceBound,
-            expiresAt: now.wall + rules.lostAfter, disconnectGrace: job.spec.disconnectGrace,
+            expiresAt: now.wall
+                + (nodes[record.node].map { rules.patience(with: $0.row.report).lost } ?? rules.lostAfter),
+            disconnectGrace: job.spec.disconnectGrace,
             exclusive: job.spec.exclusive)
         lease.allowHosts = spec.allowHosts.isEmpty ? nil : spec.allowHosts
         lease.trace = job.record.trace
@@ -230,6 +232,16 @@ extension CoordinatorCore {
         paying amount: Credits? = nil, evidence: Digest? = nil, late: [LatePayment] = [], at now: Moment
     ) {
         let record = attempt.record
+        var amount = amount
+        if let due = amount, !isCovered(due, for: record, of: job, at: now) {
+            note(
+                "payment_refused", at: now, job: job.record.id, task: record.id.task.number, token: record.id.token,
+                node: record.node,
+                detail: [
+                    "amount": due.description, "because": "its reservation ran out, and the payer has not so much",
+                ])
+            amount = nil
+        }
         attempt.record.endedAt = now.wall
         attempt.record.outcome = outcome
         if let detail { attempt.record.detail = detail }

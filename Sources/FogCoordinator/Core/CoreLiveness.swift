@@ -20,7 +20,7 @@ extension CoordinatorCore {
             throw CoordinatorFailure("forbidden", "the node is revoked")
         }
         let wasThere = node.liveness == .live
-        node.row.report = hello.report
+        node.row.report = hello.report.believed(isDirect: origin != nil)
         node.row.lastSeen = now.wall
         node.allowance = hello.allowance
         if nodes[node.row.id] == nil || node.origin != origin { isKinshipStale = true }
@@ -40,7 +40,9 @@ extension CoordinatorCore {
         let stale = hello.holding.filter { !adopt($0, by: node.row.id, at: now) }
         if !wasThere { note("node_up", at: now, node: node.row.id, detail: ["name": hello.report.name]) }
         placementWanted = true
-        return WorkerTerms(node: node.row.id, coordinator: self.key, heartbeatEvery: rules.heartbeatEvery, stale: stale)
+        return WorkerTerms(
+            node: node.row.id, coordinator: self.key, heartbeatEvery: rules.patience(with: node.row.report).heartbeat,
+            stale: stale)
     }
 
     private mutating func enrol(_ principal: Principal, report: NodeReport, at now: Moment) -> ActiveNode {
@@ -118,6 +120,7 @@ extension CoordinatorCore {
     /// not get it either.
     private mutating func dropUnlisted(by id: NodeID, listed: Set<AttemptID>, at now: Moment) {
         let isClosed = nodes[id]?.allowance?.state == .closed
+        let period = nodes[id].map { rules.patience(with: $0.row.report).heartbeat } ?? rules.heartbeatEvery
         for attempt in (nodes[id]?.leases ?? []).sorted() where !listed.contains(attempt) {
             let number = attempt.task.number
             let since: TimeSpan? =
@@ -126,7 +129,7 @@ extension CoordinatorCore {
                     if known == nil { job.tasks[number]?.attempt?.missingSince = now.boot }
                     return known
                 } ?? nil
-            guard isClosed || (since.map { now.boot - $0 >= rules.heartbeatEvery } ?? false) else { continue }
+            guard isClosed || (since.map { now.boot - $0 >= period } ?? false) else { continue }
             endLost(attempt, as: .leaseExpired, detail: "its worker does not hold it", at: now)
         }
     }
@@ -249,7 +252,8 @@ extension CoordinatorCore {
             return
         }
         let silence = now.boot - node.lastHeard
-        if silence >= rules.lostAfter, now.boot >= node.judgedFrom {
+        let patience = rules.patience(with: node.row.report)
+        if silence >= patience.lost, now.boot >= node.judgedFrom {
             nodes[id]?.liveness = .lost
             nodes[id]?.noteLoss(at: now)
             nodes[id]?.plan = []
@@ -259,7 +263,7 @@ extension CoordinatorCore {
                 detail: ["silent_for": silence.brief, "leases": String(node.leases.count)])
             fault(of: id, at: now)
             for attempt in node.leases.sorted() { orphan(attempt, at: now) }
-        } else if silence >= rules.suspectAfter, node.liveness == .live {
+        } else if silence >= patience.suspect, node.liveness == .live {
             nodes[id]?.liveness = .suspect
             nodes[id]?.plan = []
             note("node_suspect", at: now, node: id, detail: ["silent_for": silence.brief])

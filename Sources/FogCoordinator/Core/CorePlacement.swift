@@ -301,7 +301,8 @@ extension CoordinatorCore {
             strategy: Strategy(rawValue: wishes.strategy ?? rules.strategy) ?? .standard,
             weights: wishes.weights.map(ObjectiveWeights.init) ?? rules.placementWeights,
             expectedTime: job.steps[step].meanTask,
-            maxParallelLeft: spec.maxParallel.map { max(0, $0 - job.steps[step].out - planned) })
+            maxParallelLeft: spec.maxParallel.map { max(0, $0 - job.steps[step].out - planned) },
+            privacy: job.spec.privacy)
     }
 
     /// The name of the account behind a job, as the owners of nodes write it.

@@ -31,8 +31,12 @@ package struct ParsedJob: Sendable {
     package var spec: JobSpec
     package var files: FileTable
     package var selection: [UInt32]?
+    package var request: Authorisation
 
-    package init(record: JobRecord, spec: JobSpec, files: FileTable, selection: [UInt32]? = nil) {
+    package init(
+        record: JobRecord, spec: JobSpec, files: FileTable, selection: [UInt32]? = nil, request: Authorisation = .none
+    ) {
+        self.request = request
         self.selection = selection
         self.record = record
         self.spec = spec
@@ -71,6 +75,7 @@ extension CoordinatorCore {
             var job = ActiveJob(
                 record: parsed.record, spec: parsed.spec, files: parsed.files, selection: parsed.selection)
             job.markNeeded()
+            job.request = parsed.request
             jobs[parsed.record.id] = job
             traces[parsed.record.id] = parsed.record.trace?.traceID
         }

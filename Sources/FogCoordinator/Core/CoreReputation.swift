@@ -1,4 +1,4 @@
-internal import FogCore
+package import FogCore
 internal import FogJobs
 package import FogPlacement
 internal import FogStore
@@ -36,6 +36,22 @@ extension CoordinatorCore {
         reputations[key] = reputation
         change.reputations[key] = reputation
         hasChange = true
+    }
+
+    /// What an audit of the mixnet says of a mix, for all machines of its owner: of the account that has enrolled the mix's
+    /// key. Of one that nobody has enrolled, nothing is known here.
+    package mutating func learn(_ verdict: Evidence.Verdict, ofMix key: PublicKey, epoch: UInt64, at now: Moment) {
+        guard let owner = principal(key.id)?.account else { return }
+        let owned = nodes.values.filter { $0.row.owner == owner }.map(\.row.id).sorted()
+        for node in owned {
+            for capability in CapabilityClass.allCases where capability == .cpu || nodes[node]?.row.report.gpu ?? 0 > 0
+            {
+                learn(verdict, of: node, capability, at: now)
+            }
+            note(
+                "mix_fault", at: now, node: node,
+                detail: ["mix": key.id.description, "evidence": verdict.rawValue, "epoch": String(epoch)])
+        }
     }
 
     /// What placement may count on, 0...1: what was earned, and no less than the operator's word is worth.

@@ -60,8 +60,10 @@ extension CoordinatorCore {
 
     /// Opens what the economy needs, begins epochs, ends days and unbonding.
     mutating func keepEconomy(at now: Moment) {
-        guard rules.economy, now.boot >= nextEconomy, ledger.head.count > 0 else { return }
+        guard now.boot >= nextEconomy, ledger.head.count > 0 else { return }
         nextEconomy = now.boot + Self.economyEvery
+        endOverdue(at: now)
+        guard rules.economy else { return }
         for entry in LedgerEntry.economyAccounts {
             guard case .open(let opening) = entry.action, ledger.account(opening.id) == nil else { continue }
             must(post([entry], at: now), "an account of the economy opens")

@@ -25,28 +25,36 @@ extension CoordinatorCore {
     package static func subject(of attempt: AttemptID) -> SubjectID { SubjectID(digestOf: attempt.bytes) }
     package static func subject(of job: JobID) -> SubjectID { SubjectID(digestOf: job.bytes) }
 
-    func charge(for attempt: AttemptRecord, of job: ActiveJob) -> Charge {
+    func charge(for attempt: AttemptRecord, of job: ActiveJob, expires: Timestamp? = nil) -> Charge {
         Charge(
             escrow: Self.escrow(of: job.record), payer: job.record.account, payee: attempt.payee,
-            subject: Self.subject(of: attempt.id), bound: attempt.priceBound, grantedAt: attempt.grantedAt)
+            subject: Self.subject(of: attempt.id), bound: attempt.priceBound, grantedAt: attempt.grantedAt,
+            expires: expires)
     }
 
     /// Reserves the price of an attempt: what the escrow lacks comes from the payer, then a pending transfer to the
     /// payee. Nil when it is done, else why not.
     mutating func reserve(_ attempt: AttemptRecord, of job: inout ActiveJob, at now: Moment) -> LedgerRefusal? {
-        let escrow = Self.escrow(of: job.record)
         if !job.record.progress.escrowOpen {
-            if let refusal = post(Settlement.open(escrow: escrow, job: Self.subject(of: job.record.id)), at: now) {
-                return refusal
-            }
-            job.record.progress.escrowOpen = true
+            if let refusal = openEscrow(of: &job, at: now) { return refusal }
         }
         let decision = decision(about: attempt.node, at: now)
         let chain = Settlement.grant(
-            [charge(for: attempt, of: job)], evidence: decision?.digest ?? .zero, in: ledger)
+            [charge(for: attempt, of: job, expires: expiry(of: attempt, in: job, at: now))],
+            evidence: decision?.digest ?? .zero, in: ledger)
         let refusal = post(chain, at: now)
         if let decision, refusal == nil { change.evidence.append(decision) }
         return refusal
+    }
+
+    /// With the request of its submitter, so that nobody's credits go where their key did not ask.
+    mutating func openEscrow(of job: inout ActiveJob, at now: Moment) -> LedgerRefusal? {
+        let chain = Settlement.open(
+            escrow: Self.escrow(of: job.record), job: Self.subject(of: job.record.id), authorisation: job.request)
+        if let refusal = post(chain, at: now) { return refusal }
+        job.record.progress.escrowOpen = true
+        job.request = .none
+        return nil
     }
 
     /// Pays an attempt out of its pending transfer, or gives the reservation back, and pays what its end makes due to
@@ -59,7 +67,10 @@ extension CoordinatorCore {
         if let amount, let evidence {
             let fee = fee(
                 of: min(amount, charge.bound), for: charge, core: attempt.coreRate, seller: attempt.sellerRate, at: now)
-            let chain = Settlement.pay(charge, metered: amount, fee: fee, evidence: evidence)
+            let chain =
+                isReserved(charge, at: now)
+                ? Settlement.pay(charge, metered: amount, fee: fee, evidence: evidence)
+                : anew(charge, amount: amount, fee: fee, evidence: evidence, at: now)
             must(post(chain, at: now), "a live attempt is paid")
             job.record.progress.spent = Credits(micro: job.record.progress.spent.micro + amount.micro)
         } else {

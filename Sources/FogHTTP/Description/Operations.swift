@@ -35,6 +35,10 @@ extension Operation {
             "GET /log/checkpoint", "The ledger's newest signed checkpoint (C2SP tlog-checkpoint).",
             [200: .text("text/plain")], others: [404]),
         Operation(
+            "GET /log/cosigned",
+            "The newest checkpoint that witnesses cosigned, with their lines (C2SP tlog-cosignature).",
+            [200: .text("text/plain")], others: [404]),
+        Operation(
             "GET /log/tile/{level}/{number}",
             "256 hashes of the ledger's tree (C2SP tlog-tiles); numbers from 1000 on are several segments: x001/234.",
             [200: .bytes]),

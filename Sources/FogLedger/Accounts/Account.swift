@@ -56,10 +56,14 @@ package struct Account: Hashable, Sendable {
     /// Open pending transfers on either side. Kept because they may be of zero credits, which no counter shows.
     package var openPendings: Int32
     package var isClosed: Bool
+    /// The record that opened it, and the newest that names it: the ends of ``EarlierRecords``.
+    package var firstRecord: UInt64
+    package var lastRecord: UInt64
 
     package init(
         id: AccountID, kind: AccountKind, unit: LedgerUnit = .credit, owner: SubjectID = .none,
-        counters: Counters = .zero, openPendings: Int32 = 0, isClosed: Bool = false
+        counters: Counters = .zero, openPendings: Int32 = 0, isClosed: Bool = false, firstRecord: UInt64 = 0,
+        lastRecord: UInt64 = 0
     ) {
         self.id = id
         self.kind = kind
@@ -68,6 +72,8 @@ package struct Account: Hashable, Sendable {
         self.counters = counters
         self.openPendings = openPendings
         self.isClosed = isClosed
+        self.firstRecord = firstRecord
+        self.lastRecord = lastRecord
     }
 
     package var balance: Credits { counters.balance }

@@ -24,8 +24,14 @@ extension Ledger {
         return found
     }
 
+    /// Called for the accounts that the record names, in its order.
     private mutating func put(_ account: Account, before: Account?, _ draft: inout Draft) {
         draft.undo.append(.account(account.id, before))
+        draft.earlier[draft.named] = before?.lastRecord
+        draft.named += 1
+        var account = account
+        if before == nil { account.firstRecord = draft.sequence }
+        account.lastRecord = draft.sequence
         accounts[account.id] = account
     }
 
@@ -72,6 +78,7 @@ extension Ledger {
         }
         guard let owner = load(enrolment.owner, draft) else { return .refused(.unknownAccount(enrolment.owner)) }
         guard !owner.isClosed else { return .refused(.accountClosed(enrolment.owner)) }
+        put(owner, before: owner, &draft)
         draft.undo.append(.key(id, nil))
         keys[id] = EnrolledKey(key: enrolment.key, owner: enrolment.owner, roles: enrolment.roles)
         return .applied(.keyEnrolled(enrolment))

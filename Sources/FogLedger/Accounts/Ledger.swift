@@ -15,6 +15,9 @@ package struct Ledger: Sendable {
     var pendings: [TransferID: Pending] = [:]
     var keys: [KeyID: EnrolledKey] = [:]
     package internal(set) var rules = Rulebook()
+    /// The key that answers for what nobody asked for. Once it is set, records say who answers for them, and an entry
+    /// that needs somebody's request is refused without one. Nil writes the older form.
+    package var authority: KeyID?
 
     /// An empty ledger.
     /// - Parameter origin: a digest of the ledger's name; stands before the first record.
@@ -83,6 +86,7 @@ package struct Ledger: Sendable {
         for (index, entry) in entries.enumerated() {
             draft.time = time(at: clock)
             draft.sequence = head.count
+            (draft.earlier, draft.named) = (EarlierRecords(), 0)
             if let refusal = draft.unlinked(before: entry) {
                 takeBack(draft.undo, to: before)
                 return .refused(refusal, entry: index)
@@ -94,6 +98,10 @@ package struct Ledger: Sendable {
             case .exists:
                 existing += 1
             case .applied(let body):
+                if let missing = missingAuthorisation(of: entry, body, draft) {
+                    takeBack(draft.undo, to: before)
+                    return .refused(missing, entry: index)
+                }
                 append(entry, body, following: UInt16(entries.count - 1 - index), &draft, using: &generator)
             }
             guard existing == 0 || existing == index + 1 else {
@@ -123,13 +131,26 @@ package struct Ledger: Sendable {
         _ entry: LedgerEntry, _ body: LedgerRecord.Body, following: UInt16, _ draft: inout Draft,
         using generator: inout some RandomNumberGenerator
     ) {
+        var authorisation = entry.authorisation
+        if let authority, !authorisation.isRequest { authorisation = .seal(of: authority) }
         let record = LedgerRecord(
             sequence: head.count, time: draft.time, previous: head.hash, salt: RecordSalt(using: &generator),
-            subject: entry.subject, evidence: entry.evidence, authorisation: entry.authorisation, body: body,
-            following: following)
-        let row = record.sealed
+            subject: entry.subject, evidence: entry.evidence, authorisation: authorisation, body: body,
+            following: following, form: authority == nil ? LedgerRecord.unattributed : LedgerRecord.version)
+        let row = record.sealed(after: draft.earlier)
         draft.rows.append(row)
         head = LedgerHead(count: head.count + 1, hash: row.hash, time: draft.time)
+    }
+
+    private func missingAuthorisation(
+        of entry: LedgerEntry, _ body: LedgerRecord.Body, _ draft: Draft
+    ) -> LedgerRefusal? {
+        guard authority != nil, !entry.authorisation.isRequest else { return nil }
+        switch body.authoriser {
+        case .coordinator: return nil
+        case .requestOrEnrolment(let account) where draft.enrolled(account): return nil
+        case .request, .requestOrEnrolment: return .authorisationMissing(body.what)
+        }
     }
 
     private mutating func takeBack(_ undo: [UndoStep], to before: LedgerHead) {
@@ -174,6 +195,9 @@ struct Draft {
     let lookup: LedgerLookup
     var time = Timestamp.zero
     var sequence: UInt64 = 0
+    /// Of the accounts that the entry has touched so far.
+    var earlier = EarlierRecords()
+    var named = 0
     var rows: [LedgerRow] = []
     var opened: [Pending] = []
     var resolved: [PendingResolution] = []
@@ -191,6 +215,13 @@ struct Draft {
         guard spent != nil else { return nil }
         if case .transfer(let proposal) = entry.action, proposal.kind == .reward { return nil }
         return .notLinked(.use)
+    }
+
+    /// Whether the chain enrolled a key for the account.
+    func enrolled(_ owner: AccountID) -> Bool {
+        rows.contains { row in
+            if case .keyEnrolled(let enrolment) = row.record.body { enrolment.owner == owner } else { false }
+        }
     }
 
     func paid(_ subject: SubjectID) -> Bool {

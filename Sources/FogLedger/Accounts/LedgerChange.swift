@@ -17,6 +17,27 @@ package struct LedgerRow: Sendable, Hashable {
     package let record: LedgerRecord
     package let bytes: [UInt8]
     package let hash: Digest
+    /// Beside the bytes, not in them: it follows from the records before.
+    package let earlier: EarlierRecords
+}
+
+/// Of each account that a record names, the record before it that names the account too: an account's records hang
+/// together from the newest down, and are found without an index that every transfer would have to be written into twice.
+package struct EarlierRecords: Hashable, Sendable {
+    /// In the order of ``LedgerRecord/accounts``; nil for an account that the record opens.
+    package private(set) var first: UInt64?
+    package private(set) var second: UInt64?
+
+    package init(first: UInt64? = nil, second: UInt64? = nil) {
+        self.first = first
+        self.second = second
+    }
+
+    /// That of the account at a place, 0 or 1.
+    package internal(set) subscript(place: Int) -> UInt64? {
+        get { place == 0 ? first : second }
+        set { if place == 0 { first = newValue } else { second = newValue } }
+    }
 }
 
 /// What one or more applied chains change in the store, to be written in one transaction: a row of the log each

@@ -7,6 +7,7 @@ package struct LedgerEntry: Hashable, Sendable {
     package var subject: SubjectID
     /// Digest of the ``EvidenceDocument`` it rests on, zero for none.
     package var evidence: Digest
+    /// None = the coordinator's own act: see ``Ledger/authority``.
     package var authorisation: Authorisation
 
     package init(
@@ -149,35 +150,5 @@ package struct ResolutionProposal: Hashable, Sendable {
         self.pending = pending
         self.amount = amount
         self.ordinal = ordinal
-    }
-}
-
-/// What proves that somebody allowed an entry: the bytes that were signed, by which key, and the signature. All three
-/// or none.
-package struct Authorisation: Hashable, Sendable {
-    /// The signature base (RFC 9421 section 2.5) or another domain-separated message.
-    package let base: [UInt8]
-    package let key: KeyID?
-    package let signature: Signature?
-
-    /// The longest signature base kept in a record, in bytes.
-    package static let maxBaseBytes = 16_384
-
-    /// The coordinator's own acts (expiry, refunds) carry none: the signed checkpoint vouches for them.
-    package static let none = Authorisation(base: [], key: nil, signature: nil)
-
-    private init(base: [UInt8], key: KeyID?, signature: Signature?) {
-        self.base = base
-        self.key = key
-        self.signature = signature
-    }
-
-    /// - Throws: `bad_authorisation` for an empty or overlong base.
-    package init(base: [UInt8], key: KeyID, signature: Signature) throws(LedgerFailure) {
-        guard !base.isEmpty, base.count <= Self.maxBaseBytes else {
-            throw LedgerFailure(
-                "bad_authorisation", "a signature base has 1 to \(Self.maxBaseBytes) bytes, found \(base.count)")
-        }
-        self.init(base: base, key: key as KeyID?, signature: signature as Signature?)
     }
 }

@@ -40,9 +40,15 @@ package struct Charge: Hashable, Sendable {
 /// earlier ones until nothing runs. An attempt is one pending transfer and one post; a hold stands before it only when
 /// the escrow is short.
 package enum Settlement {
-    /// The job is admitted: its escrow account, owned by the job.
-    package static func open(escrow: AccountID, job: SubjectID) -> [LedgerEntry] {
-        [LedgerEntry(.open(AccountOpening(id: escrow, kind: .escrow, owner: job)), subject: job)]
+    /// The job is admitted: its escrow account, owned by the job, with the request of its submitter.
+    package static func open(
+        escrow: AccountID, job: SubjectID, authorisation: Authorisation = .none
+    ) -> [LedgerEntry] {
+        [
+            LedgerEntry(
+                .open(AccountOpening(id: escrow, kind: .escrow, owner: job)), subject: job,
+                authorisation: authorisation)
+        ]
     }
 
     /// Attempts of one job are granted: what the escrow lacks comes from the payer, then each bound is reserved for its

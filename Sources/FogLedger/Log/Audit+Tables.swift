@@ -5,8 +5,9 @@ internal import FogCore
 extension Audit {
     mutating func compare(_ row: EconomyRow) {
         switch row {
-        case .record, .unreadable: return
+        case .record, .accountRecord, .unreadable: return
         case .account(let account):
+            compare(replay.named.removeValue(forKey: account.id), account)
             guard let entry = replay.accounts.removeValue(forKey: account.id) else {
                 return fail(
                     .projectedAccounts, nil, "no account \(account.id)", "a row with balance \(account.balance)")
@@ -30,7 +31,10 @@ extension Audit {
             missingKeys[key.key.id] = nil
             tell(.projectedKeys, entry.lastSequence, "key \(key.key.id)") { AuditWords.difference(entry.key, key) }
         case .transfer(let id, let sequence, let resolution): compare(id, sequence, resolution)
-        case .accountRecord(let account, let sequence): compare(account, sequence)
+        case .rule(let sequence):
+            if replay.ruled.remove(sequence) == nil {
+                fail(.projectedRules, known(sequence), "no rule set by record \(sequence)", "a row that says so")
+            }
         case .paid(let subject, let sequence):
             guard let wanted = replay.paid.removeValue(forKey: subject) else {
                 return fail(
@@ -72,29 +76,21 @@ extension Audit {
 
     // MARK: - Records of an account
 
-    private mutating func compare(_ account: AccountID, _ sequence: UInt64) {
-        if passing?.account != account {
-            endPassing()
-            passing = (account, replay.named.removeValue(forKey: account)?[...] ?? [])
+    /// What stands beside a record, which is how an account's records are found.
+    mutating func compare(_ earlier: EarlierRecords?, with wanted: EarlierRecords, _ row: UInt64) {
+        guard let earlier, earlier != wanted else { return }
+        func words(_ earlier: EarlierRecords) -> String {
+            [earlier.first, earlier.second].map { $0.map(String.init) ?? "none" }.joined(separator: " and ")
         }
-        while let next = passing?.awaited.first, next < sequence { missAccountRecord() }
-        if passing?.awaited.first == sequence {
-            passing?.awaited.removeFirst()
-        } else {
-            fail(
-                .projectedAccountRecords, known(sequence), "account \(account) not named by record \(sequence)",
-                "a row that says so")
-        }
+        fail(.projectedAccountRecords, row, "its accounts' earlier records \(words(wanted))", words(earlier))
     }
 
-    private mutating func missAccountRecord() {
-        guard let account = passing?.account, let sequence = passing?.awaited.popFirst() else { return }
-        fail(.projectedAccountRecords, sequence, "record \(sequence) under account \(account)", "no row")
-    }
-
-    private mutating func endPassing() {
-        while passing?.awaited.isEmpty == false { missAccountRecord() }
-        passing = nil
+    private mutating func compare(_ wanted: Replay.Span?, _ account: Account) {
+        guard let wanted, wanted != Replay.Span(first: account.firstRecord, last: account.lastRecord) else { return }
+        fail(
+            .projectedAccountRecords, wanted.last,
+            "account \(account.id) from record \(wanted.first) to \(wanted.last)",
+            "from \(account.firstRecord) to \(account.lastRecord)")
     }
 
     // MARK: - Documents
@@ -114,7 +110,6 @@ extension Audit {
 
     /// What the log gives and no table had.
     mutating func endComparison() {
-        endPassing()
         for (id, entry) in replay.accounts {
             fail(
                 .projectedAccounts, entry.lastSequence, "account \(id) with balance \(entry.account.balance)", "no row")
@@ -126,11 +121,7 @@ extension Audit {
         for (id, line) in replay.transfers {
             fail(.projectedTransfers, line.sequence, "transfer \(id) in record \(line.sequence)", "no row")
         }
-        for (account, sequences) in replay.named {
-            for sequence in sequences {
-                fail(.projectedAccountRecords, sequence, "record \(sequence) under account \(account)", "no row")
-            }
-        }
+        for sequence in replay.ruled { fail(.projectedRules, sequence, "a rule set by record \(sequence)", "no row") }
         for (subject, sequence) in replay.paid {
             fail(.projectedPaid, sequence, "the post for subject \(subject) in record \(sequence)", "no row")
         }
@@ -146,7 +137,7 @@ extension EconomyTable {
         case .pendings: .projectedPendings
         case .keys: .projectedKeys
         case .transfers: .projectedTransfers
-        case .accountRecords: .projectedAccountRecords
+        case .rules: .projectedRules
         case .paid: .projectedPaid
         case .tiles: .tree
         case .checkpoints: .checkpoints

@@ -16,12 +16,16 @@ package struct Audit {
         package let receipt: (EvidenceDocument) throws(LedgerFailure) -> ReceiptClaim
         /// Whether the work of an escrow's owner, or of a pending transfer's subject, is over.
         package let isOver: (SubjectID) -> Bool
+        /// Which of some signatures hold, in their order.
+        package let verify: ([SignedRequest]) -> [Bool]
 
         package init(
             document: @escaping (Digest) throws -> EvidenceDocument?,
             receipt: @escaping (EvidenceDocument) throws(LedgerFailure) -> ReceiptClaim,
-            isOver: @escaping (SubjectID) -> Bool
+            isOver: @escaping (SubjectID) -> Bool,
+            verify: @escaping ([SignedRequest]) -> [Bool] = { $0.map(\.holds) }
         ) {
+            self.verify = verify
             self.document = document
             self.receipt = receipt
             self.isOver = isOver
@@ -36,8 +40,6 @@ package struct Audit {
     var cited: Set<ShortDigest> = []
     /// Enrolled keys that no row was found for. The replay keeps its own: documents are compared with them.
     var missingKeys: [KeyID: Replay.KeyEntry] = [:]
-    /// Of ``EconomyTable/accountRecords``: the account whose rows are passing, and what is still to come of it.
-    var passing: (account: AccountID, awaited: ArraySlice<UInt64>)?
     var tree = TreeReplay()
     var outside: [OutsideCheckpoint] = []
     private var findings: [AuditFinding]
@@ -47,8 +49,7 @@ package struct Audit {
     private(set) var newerAt: UInt64?
     /// Records are all there is to judge.
     private let isLogAlone: Bool
-    /// Digests of requests, with the last record of the chain that each was for.
-    var requests: [ShortDigest: UInt64] = [:]
+    var attribution = Attribution()
     /// Whether signatures of requests are verified; else only who asked is.
     package var verifiesRequests = true
     var since: UInt64 = 0
@@ -77,9 +78,9 @@ package struct Audit {
 
     /// The next row of a table. All rows of the log come before any other.
     package mutating func take(_ row: EconomyRow) throws {
-        if case .record(let sequence, let bytes, let hash) = row {
+        if case .record(let sequence, let bytes, let hash, let earlier) = row {
             precondition(!isSealed, "the log comes before the tables that it is compared with")
-            return try feed(sequence: sequence, bytes: bytes, hash: hash)
+            return try feed(sequence: sequence, bytes: bytes, hash: hash, earlier)
         }
         if case .unreadable(let table, let words) = row {
             return fail(table.check, nil, "rows of \(table.rawValue) that read", words)
@@ -99,12 +100,14 @@ package struct Audit {
         if try stored(document) == nil { fail(.documents, nil, "the receipt \(document) of attempt \(owner)", "none") }
     }
 
-    private mutating func feed(sequence: UInt64, bytes: [UInt8], hash: [UInt8]) throws {
+    private mutating func feed(
+        sequence: UInt64, bytes: [UInt8], hash: [UInt8], _ earlier: EarlierRecords?
+    ) throws {
         if sequence != head.count { fail(.dense, sequence, "row \(head.count)", "row \(sequence)") }
         let leaf = LedgerRecord.leafHash(bytes)
         if leaf.bytes != hash { fail(.storedHash, sequence, "\(leaf)", Hex.encode(hash)) }
         let record = decode(bytes, row: sequence)
-        if let record { try check(record, row: sequence) }
+        if let record { try check(record, row: sequence, earlier) }
         tree.append(leaf)
         // Goes on from what stands there, so that one bad place is told as one.
         head = LedgerHead(count: sequence &+ 1, hash: leaf, time: record?.time ?? head.time)
@@ -117,13 +120,15 @@ package struct Audit {
             if error.code == LedgerFailure.newerSoftware {
                 passOver(row, error.message)
             } else {
-                fail(.decodes, row, "a record of version \(LedgerRecord.version)", error.message)
+                fail(
+                    .decodes, row, "a record of form \(LedgerRecord.unattributed) or \(LedgerRecord.version)",
+                    error.message)
             }
             return nil
         }
     }
 
-    private mutating func check(_ record: LedgerRecord, row: UInt64) throws {
+    private mutating func check(_ record: LedgerRecord, row: UInt64, _ earlier: EarlierRecords?) throws {
         if record.sequence != row { fail(.dense, row, "record \(row)", "record \(record.sequence)") }
         if record.previous != head.hash { fail(.chain, row, "\(head.hash)", "\(record.previous)") }
         if record.time <= head.time, head.count > 0 { fail(.time, row, "after \(head.time)", "\(record.time)") }
@@ -136,7 +141,7 @@ package struct Audit {
         owed = record.following > 0 ? record.following : nil
         // Before it is applied: a key may ask for its own end.
         checkAuthorisation(of: record, row)
-        replay.apply(record)
+        compare(earlier, with: replay.apply(record), row)
         if case .keyEnrolled(let enrolment) = record.body, enrolment.roles.contains(.coordinator), coordinator == nil {
             coordinator = enrolment.key
         }
@@ -146,6 +151,7 @@ package struct Audit {
 
     private mutating func passOver(_ sequence: UInt64, _ what: String) {
         owed = nil
+        verifyRequests()
         guard newerAt == nil else { return }
         newerAt = sequence
         for index in findings.indices where findings[index].check.needsEveryRecord || findings[index].check == .decodes
@@ -179,7 +185,13 @@ package struct Audit {
     /// What the records amount to: the projections as they should be, before any of them was compared.
     package var replayed: LedgerProjection {
         LedgerProjection(
-            accounts: replay.accounts.values.map(\.account).sorted { $0.id < $1.id },
+            accounts: replay.accounts.values.map { entry in
+                var account = entry.account
+                if let span = replay.named[account.id] {
+                    (account.firstRecord, account.lastRecord) = (span.first, span.last)
+                }
+                return account
+            }.sorted { $0.id < $1.id },
             pendings: replay.pendings.values.sorted { $0.id < $1.id },
             keys: replay.keys.values.map(\.key).sorted { $0.key < $1.key }, head: head)
     }
@@ -188,6 +200,7 @@ package struct Audit {
     private mutating func seal() {
         guard !isSealed else { return }
         isSealed = true
+        verifyRequests()
         missingKeys = replay.keys
         if let owed { fail(.linked, head.count &- 1, "\(owed) more of the chain", "the end of the log") }
         for entry in replay.accounts.values
@@ -210,7 +223,9 @@ package struct Audit {
         seal()
         if !isLogAlone { endComparison() }
         endTree()
-        return AuditReport(findings: findings, head: head, since: since)
+        return AuditReport(
+            findings: findings, head: head, since: since, attributedSince: attribution.since,
+            silentRecords: attribution.silent)
     }
 }
 

@@ -14,10 +14,25 @@ package struct AuditBase: Sendable {
     package var rules: [LedgerRule] = []
     /// Transfers that later records end or reverse.
     package var transfers: [LedgerRecord] = []
+    /// Of the last record before: later ones are of no older form.
+    package var form: UInt8 = 0
+    /// Of open escrows, whose request opened them.
+    package var payers: [AccountID: AccountID] = [:]
+
+    /// What the epoch under way has put into the pools, by what its records are about.
+    package var emitted: [SubjectID: Int128] = [:]
 
     package init(head: LedgerHead, tree: CompactRange) {
         self.head = head
         self.tree = tree
+    }
+
+    /// When the epoch under way began; nil while no terms are in force.
+    package var epochStart: Timestamp? {
+        let terms = rules.compactMap { rule in
+            if case .economy(let terms) = rule, terms.from <= head.time { terms } else { nil }
+        }.max { $0.version < $1.version }
+        return terms.map { $0.start(ofEpoch: $0.epoch(at: head.time)) }
     }
 
     /// The key that was enrolled in that role.
@@ -31,12 +46,16 @@ extension Audit {
     package init(since base: AuditBase, coordinator: PublicKey? = nil, sources: Sources) {
         self.init(coordinator: coordinator ?? base.coordinator, sources: sources)
         head = base.head
+        attribution.form = base.form
+        attribution.payers = base.payers
+        replay.economy.emitted = base.emitted
         since = base.head.count
         tree.range = base.tree
         tree.roots[base.tree.size] = base.tree.root
         for (account, sequence) in base.accounts {
             replay.accounts[account.id] = Replay.Entry(
                 account: account, recorded: account.counters, lastSequence: sequence)
+            replay.named[account.id] = Replay.Span(first: account.firstRecord, last: account.lastRecord)
             guard account.kind == .quota, account.counters.debitsPosted > 0 else { continue }
             replay.economy.note(usedOf: account)
         }

@@ -41,7 +41,8 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     case escrows = "escrow_closed"
     /// Keys are enrolled once, and changed only while they live.
     case keys = "keys"
-    /// Who asked for a record signed for it, with a key that lived and could at that record, once.
+    /// Each record says who answers for it: who asked signed, once, with a key that lived and could at that record; the
+    /// coordinator's own word stands only where nobody's request is needed.
     case authorisations = "request_signatures"
     /// Rules have versions without a gap, in force from a UTC midnight to come.
     case rules = "rules_versioned"
@@ -61,7 +62,9 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     case projectedPendings = "projection_pendings"
     case projectedKeys = "projection_keys"
     case projectedTransfers = "projection_transfers"
+    /// Beside each record, and with each account, stands where the account's other records are.
     case projectedAccountRecords = "projection_account_records"
+    case projectedRules = "projection_rules"
     case projectedPaid = "projection_paid"
     /// The stored tiles are those of the tree over the log (RFC 6962).
     case tree = "tree_tiles"
@@ -79,7 +82,8 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     var needsMoreThanRecords: Bool {
         switch self {
         case .evidence, .documents, .escrows, .jurisdiction, .projectedAccounts, .projectedPendings, .projectedKeys,
-            .projectedTransfers, .projectedAccountRecords, .projectedPaid, .tree, .checkpoints, .tables:
+            .projectedTransfers, .projectedAccountRecords, .projectedRules, .projectedPaid, .tree, .checkpoints,
+            .tables:
             true
         default: false
         }
@@ -89,7 +93,7 @@ package enum AuditCheck: String, Sendable, CaseIterable {
     var isOfTheEnd: Bool {
         switch self {
         case .escrows, .projectedAccounts, .projectedPendings, .projectedKeys, .projectedTransfers,
-            .projectedAccountRecords, .projectedPaid, .tree, .checkpoints, .outside:
+            .projectedAccountRecords, .projectedRules, .projectedPaid, .tree, .checkpoints, .outside:
             true
         default: false
         }
@@ -136,10 +140,14 @@ package struct AuditReport: Hashable, Sendable {
         case newerSoftware = "newer_software"
     }
 
-    package let findings: [AuditFinding]
+    package private(set) var findings: [AuditFinding]
     package let head: LedgerHead
     /// Records below were judged before.
     package var since: UInt64 = 0
+    /// The first record judged from which all say who answers for them; nil = older software wrote them all.
+    package var attributedSince: UInt64?
+    /// Records before it that say nothing of who asked for them.
+    package var silentRecords: UInt64 = 0
 
     package var records: UInt64 { head.count }
     package var ok: Bool { verdict == .clean }
@@ -170,7 +178,9 @@ package struct AuditReport: Hashable, Sendable {
             findings[index].verdict = .failed
             (findings[index].expected, findings[index].found) = (Self.wholeTables, first)
         }
-        return AuditReport(findings: findings, head: head, since: since)
+        var report = self
+        report.findings = findings
+        return report
     }
 
     static let wholeTables = "the tables of this version, whole"
@@ -181,6 +191,8 @@ package struct AuditReport: Hashable, Sendable {
             "ok": .bool(ok),
             "records": .integer(Int64(clamping: records)),
             "since": since > 0 ? .integer(Int64(clamping: since)) : nil,
+            "attributed_since": attributedSince.map { .integer(Int64(clamping: $0)) } ?? .null,
+            "silent_records": .integer(Int64(clamping: silentRecords)),
             "head": .string(head.hash.description),
             "time": .string(head.time.description),
             "first_bad_sequence": firstBadSequence.map { .integer(Int64(clamping: $0)) } ?? .null,

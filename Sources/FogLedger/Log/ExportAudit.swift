@@ -29,7 +29,7 @@ package struct ExportAudit {
         else {
             throw LedgerFailure("bad_export", "line \(count + 1) is no record of an export in JSON Lines")
         }
-        try audit.take(.record(sequence: count, bytes: bytes, hash: Hex.decode(hash) ?? []))
+        try audit.take(.record(sequence: count, bytes: bytes, hash: Hex.decode(hash) ?? [], earlier: nil))
         // A record that does not read is told already.
         if let wanted = try? export.text(of: bytes), wanted != text + "\n" {
             let (expected, found) = Self.difference(String(wanted.dropLast()), text)

@@ -128,6 +128,10 @@ package struct LedgerExport: Sendable {
         func add(_ name: String, _ value: some CustomStringConvertible) {
             members.append(.init(name, .string(value.description)))
         }
+        // Older records have no such member, so that exports of older logs stay the same bytes.
+        if record.form == LedgerRecord.version {
+            add("authorised_by", record.authorisation.isRequest ? "request" : "coordinator")
+        }
         switch record.body {
         case .transfer(let transfer, let debitAfter, let creditAfter):
             add("type", transfer.kind)

@@ -5,16 +5,16 @@ extension LedgerRecord {
     package static let maxBytes = 65_536
 
     /// Reads the one record these bytes are.
-    /// - Throws: `bad_record` for anything that no version 1 writes; `newer_software` for another version or a value
+    /// - Throws: `bad_record` for anything that neither form writes; `newer_software` for another version or a value
     ///   this one does not know.
     package init(decoding bytes: [UInt8]) throws(LedgerFailure) {
         guard bytes.count <= Self.maxBytes else {
             throw LedgerFailure("bad_record", "a record has at most \(Self.maxBytes) bytes, found \(bytes.count)")
         }
         var fields = FieldReader(bytes)
-        let version = try fields.number(UInt8.self)
-        guard version == Self.version else {
-            throw LedgerFailure(LedgerFailure.newerSoftware, "record version \(version), known is \(Self.version)")
+        form = try fields.number()
+        guard (Self.unattributed...Self.version).contains(form) else {
+            throw LedgerFailure(LedgerFailure.newerSoftware, "record version \(form), known is \(Self.version)")
         }
         let type = try fields.number(UInt16.self)
         sequence = try fields.number()
@@ -23,7 +23,7 @@ extension LedgerRecord {
         salt = RecordSalt(high: try fields.number(), low: try fields.number())
         subject = try fields.identifier()
         evidence = try fields.digest()
-        authorisation = try fields.authorisation()
+        authorisation = try fields.authorisation(mayBeSeal: form == Self.version)
         body = try fields.body(type)
         if case .unrecognised = body {
             following = 0
@@ -95,17 +95,17 @@ private struct FieldReader {
         return counters
     }
 
-    mutating func authorisation() throws(LedgerFailure) -> Authorisation {
+    mutating func authorisation(mayBeSeal: Bool) throws(LedgerFailure) -> Authorisation {
         let base = try raw(try length(Authorisation.maxBaseBytes))
         let keyLength = try length(16)
-        guard keyLength == (base.isEmpty ? 0 : 16) else {
+        guard keyLength == 16 || (keyLength == 0 && base.isEmpty), !base.isEmpty || keyLength == 0 || mayBeSeal else {
             throw LedgerFailure("bad_record", "an authorisation has a base, a key and a signature, or nothing")
         }
-        let key = base.isEmpty ? nil : try keyID()
+        let key = keyLength == 0 ? nil : try keyID()
         let signature = try raw(try length(64))
-        guard let key else {
+        guard let key, !base.isEmpty else {
             guard signature.isEmpty else { throw LedgerFailure("bad_record", "a signature stands without its base") }
-            return .none
+            return key.map { .seal(of: $0) } ?? .none
         }
         do { return try Authorisation(base: base, key: key, signature: Signature(bytes: signature)) } catch {
             throw LedgerFailure("bad_record", "the authorisation's signature has \(signature.count) bytes, wanted 64")

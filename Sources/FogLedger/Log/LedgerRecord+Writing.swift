@@ -26,17 +26,22 @@ enum FieldTag: UInt8 {
 }
 
 extension LedgerRecord {
-    /// The only version so far; another one is "newer software".
-    package static let version: UInt8 = 1
+    /// The form of every record from the first one in it on: it says who answers for it. A later form is "newer software".
+    package static let version: UInt8 = 2
+    /// The form before, which left open who answers for what nobody signed for.
+    package static let unattributed: UInt8 = 1
 
     /// version u8 | type u16 | sequence u64 | time i64 | previous 32 | salt 16 | subject 16 | evidence 32 |
     /// authorisation: base, key id, signature, each length u32 and bytes | body fields. Integers big-endian.
-    package var encoded: [UInt8] { Array(leaf.dropFirst()) }
+    package var encoded: [UInt8] { withLeaf { Array(UnsafeRawBufferPointer(rebasing: $0.dropFirst())) } }
 
     /// The record as the log keeps it: its bytes and SHA-256(0x00 || bytes), the leaf hash of RFC 6962 section 2.1.
-    package var sealed: LedgerRow {
-        let leaf = leaf
-        return LedgerRow(record: self, bytes: Array(leaf[1...]), hash: Digest.sha256(leaf))
+    /// - Parameter earlier: stands beside them in the log.
+    package func sealed(after earlier: EarlierRecords = EarlierRecords()) -> LedgerRow {
+        let (bytes, hash) = withLeaf { leaf in
+            (Array(UnsafeRawBufferPointer(rebasing: leaf.dropFirst())), Digest.sha256(leaf))
+        }
+        return LedgerRow(record: self, bytes: bytes, hash: hash, earlier: earlier)
     }
 
     /// The leaf hash of a record's bytes.
@@ -48,16 +53,16 @@ extension LedgerRecord {
         return Digest.sha256(leaf)
     }
 
-    /// 0x00 and the bytes.
-    private var leaf: [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
-            var out = FieldWriter(UnsafeMutableRawBufferPointer(buffer))
+    /// Lends 0x00 and the bytes.
+    private func withLeaf<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
+        withUnsafeTemporaryAllocation(byteCount: capacity, alignment: 8) { buffer in
+            var out = FieldWriter(buffer)
             write(into: &out)
-            count = out.count
+            return body(UnsafeRawBufferPointer(rebasing: buffer[..<out.count]))
         }
     }
 
-    /// Enough for any version 1 record: the fields of fixed length take less than 400 bytes.
+    /// Enough for any record: the fields of fixed length take less than 400 bytes.
     private var capacity: Int {
         let open =
             switch body {
@@ -70,16 +75,16 @@ extension LedgerRecord {
 
     private func write(into out: inout FieldWriter) {
         out.write(0 as UInt8)
-        out.write(Self.version)
+        out.write(form)
         out.write(type)
         out.write(sequence)
         out.write(time.microseconds)
-        out.write(previous.bytes)
+        out.write(previous)
         out.write(salt.high)
         out.write(salt.low)
         out.write(subject.high)
         out.write(subject.low)
-        out.write(evidence.bytes)
+        out.write(evidence)
         out.write(UInt32(authorisation.base.count))
         out.write(authorisation.base)
         let key = authorisation.key?.bytes ?? []
@@ -145,12 +150,14 @@ private struct FieldWriter {
         count += size
     }
 
-    mutating func write(_ value: [UInt8]) {
-        precondition(count + value.count <= buffer.count, "a record fits its buffer")
-        value.withUnsafeBytes { source in
-            UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + source.count]).copyMemory(from: source)
-        }
-        count += value.count
+    mutating func write(_ value: [UInt8]) { value.withUnsafeBytes { write($0) } }
+
+    mutating func write(_ value: Digest) { value.withUnsafeBytes { write($0) } }
+
+    private mutating func write(_ source: UnsafeRawBufferPointer) {
+        precondition(count + source.count <= buffer.count, "a record fits its buffer")
+        UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + source.count]).copyMemory(from: source)
+        count += source.count
     }
 
     private mutating func open(_ tag: FieldTag, _ length: Int) {

@@ -19,6 +19,8 @@ package struct RecordSalt: Hashable, Sendable {
 ///
 /// Keys, digests, opaque ids and amounts stand in it; never a name, a manifest, a path or an address.
 package struct LedgerRecord: Hashable, Sendable {
+    /// Of its form: ``unattributed`` or ``version``.
+    package let form: UInt8
     /// Dense from 0.
     package let sequence: UInt64
     /// Ledger time: max(the record before + 1 us, clock), so it never goes back.
@@ -48,8 +50,9 @@ package struct LedgerRecord: Hashable, Sendable {
 
     package init(
         sequence: UInt64, time: Timestamp, previous: Digest, salt: RecordSalt, subject: SubjectID, evidence: Digest,
-        authorisation: Authorisation, body: Body, following: UInt16 = 0
+        authorisation: Authorisation, body: Body, following: UInt16 = 0, form: UInt8 = Self.unattributed
     ) {
+        self.form = form
         self.sequence = sequence
         self.time = time
         self.previous = previous

@@ -30,6 +30,11 @@ struct Replay: Sendable {
         var print = 0
     }
 
+    struct Span: Equatable {
+        let first: UInt64
+        var last: UInt64
+    }
+
     private struct Imbalance { var posted: Int128 = 0, pending: Int128 = 0 }
 
     // What the tables of the store should hold: all that grows with the log, by some 250 bytes a record.
@@ -37,8 +42,10 @@ struct Replay: Sendable {
     var pendings: [TransferID: Pending] = [:]
     var keys: [KeyID: KeyEntry] = [:]
     var transfers: [TransferID: Line] = [:]
-    /// The records that name an account, in their order.
-    var named: [AccountID: [UInt64]] = [:]
+    /// The first and the last record that name an account.
+    var named: [AccountID: Span] = [:]
+    /// Records that set a rule.
+    var ruled: Set<UInt64> = []
     var paid: [SubjectID: UInt64] = [:]
 
     var economy = EconomyReplay()
@@ -54,9 +61,28 @@ struct Replay: Sendable {
         return faults
     }
 
-    mutating func apply(_ record: LedgerRecord) {
-        for account in record.accounts { named[account, default: []].append(record.sequence) }
-        switch record.body {
+    /// - Returns: what must stand beside the record.
+    mutating func apply(_ record: LedgerRecord) -> EarlierRecords {
+        let earlier = span(record)
+        apply(record.body, of: record)
+        return earlier
+    }
+
+    private mutating func span(_ record: LedgerRecord) -> EarlierRecords {
+        var earlier = EarlierRecords()
+        if record.rule != nil {
+            ruled.insert(record.sequence)
+        } else {
+            for (place, account) in record.accounts.enumerated() {
+                earlier[place] = named[account]?.last
+                named[account, default: Span(first: record.sequence, last: record.sequence)].last = record.sequence
+            }
+        }
+        return earlier
+    }
+
+    private mutating func apply(_ body: LedgerRecord.Body, of record: LedgerRecord) {
+        switch body {
         case .transfer(let transfer, let debitAfter, let creditAfter):
             apply(transfer, debitAfter, creditAfter, of: record)
         case .accountOpened(let opening): open(opening, record)

@@ -69,6 +69,12 @@ package struct InclusionProof: Hashable, Sendable {
     package func verify(key: NoteKey, witnesses: [NoteKey] = [], quorum: Int = 0) throws(LedgerFailure)
         -> (record: LedgerRecord, checkpoint: VerifiedCheckpoint, witnesses: [NoteKey])
     {
+        try verify(key: key, policy: WitnessPolicy(witnesses, quorum: quorum))
+    }
+
+    package func verify(key: NoteKey, policy: WitnessPolicy) throws(LedgerFailure)
+        -> (record: LedgerRecord, checkpoint: VerifiedCheckpoint, witnesses: [NoteKey])
+    {
         let checkpoint = try VerifiedCheckpoint(self.checkpoint, key: key)
         let leaf = LedgerRecord.leafHash(record)
         guard MerkleTree.verify(leaf: leaf, at: index, in: checkpoint.head, proof: path) else {
@@ -79,11 +85,6 @@ package struct InclusionProof: Hashable, Sendable {
         guard decoded.sequence == index else {
             throw LedgerFailure("bad_record", "the record calls itself \(decoded.sequence) and stands at \(index)")
         }
-        let found = try checkpoint.witnesses(among: witnesses)
-        guard found.count >= quorum else {
-            throw LedgerFailure(
-                "no_quorum", "\(found.count) of the witnesses cosigned the checkpoint, wanted \(quorum)")
-        }
-        return (decoded, checkpoint, found)
+        return (decoded, checkpoint, try policy.check(checkpoint.note))
     }
 }

@@ -85,9 +85,16 @@ package struct LoopAudit: Sendable {
         guard let past = trust.recent[epoch]?.consensus, let later = trust.recent[epoch &+ 2]?.consensus else {
             return nil
         }
+        return findings(of: past, provedIn: later)
+    }
+
+    /// - Parameters:
+    ///   - past: the consensus of the epoch.
+    ///   - later: that of the epoch two after it.
+    package func findings(of past: Consensus, provedIn later: Consensus) -> [PublicKey: Finding] {
         let draws = Self.draws(of: past, provedIn: later)
         let mean = past.parameters.meanDelay.milliseconds * 1_000_000
-        let all = Array((loops[epoch] ?? [:]).values)
+        let all = Array((loops[past.epoch] ?? [:]).values)
         let audited = all.compactMap { loop -> DelayAudit.Loop? in
             guard let took = loop.took else { return nil }
             var predicted: [PublicKey: Int64] = [:]

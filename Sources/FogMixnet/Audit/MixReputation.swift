@@ -84,4 +84,39 @@ package struct MixReputation: Hashable, Sendable {
         }
         return weights
     }
+
+    // MARK: - On disk
+
+    /// Takes what another process found as well.
+    package mutating func merge(_ other: MixReputation) {
+        for (node, faults) in other.found { for (fault, epoch) in faults { blame(node, fault, in: epoch) } }
+    }
+
+    package var json: JSON {
+        let nodes = found.sorted { $0.key < $1.key }.map { node, faults in
+            JSON.object([
+                "key": .string(node.description),
+                "faults": .array(
+                    faults.sorted { $0.key < $1.key }.map {
+                        .object(["fault": .string($0.key.rawValue), "epoch": .integer(Int64($0.value))])
+                    }),
+            ])
+        }
+        return .object(["nodes": .array(nodes)])
+    }
+
+    /// - Throws: `bad_reputation` for a document that is none.
+    package init(json: JSON) throws(MixnetFailure) {
+        guard let nodes = json["nodes"]?.array else { throw MixnetFailure("bad_reputation", "nodes: a list is wanted") }
+        for (place, node) in nodes.enumerated() {
+            guard let key = node["key"]?.string.flatMap({ try? PublicKey($0) }), let faults = node["faults"]?.array
+            else { throw MixnetFailure("bad_reputation", "nodes[\(place)]: key and faults are wanted") }
+            for entry in faults {
+                guard let fault = entry["fault"]?.string.flatMap({ Fault(rawValue: $0) }),
+                    let epoch = entry["epoch"]?.integer.flatMap({ UInt64(exactly: $0) })
+                else { throw MixnetFailure("bad_reputation", "nodes[\(place)].faults: fault and epoch are wanted") }
+                blame(key, fault, in: epoch)
+            }
+        }
+    }
 }

@@ -5,6 +5,12 @@ package protocol MixNetworkSource: Sendable {
     /// The consensus to go by, checked.
     /// - Throws: `no_directory`, `consensus_expired` and what else keeps one from being believed: then nothing is sent.
     func consensus(at now: Timestamp) async throws(MixnetFailure) -> Consensus
+    /// Those of late, in the order of their epochs: delays are proved two epochs later.
+    func recent() async -> [Consensus]
+}
+
+extension MixNetworkSource {
+    package func recent() async -> [Consensus] { [] }
 }
 
 /// Follows a network's authorities: fetches what is newer, and goes by what its keys signed.
@@ -39,6 +45,8 @@ package actor DirectoryFollower: MixNetworkSource {
         }
         return try trust.current(at: now)
     }
+
+    package func recent() -> [Consensus] { trust.recent.sorted { $0.key < $1.key }.map(\.value.consensus) }
 
     private func keep() throws(MixnetFailure) {
         do { try keeping(trust.recent) } catch { throw .wrapping(error) }

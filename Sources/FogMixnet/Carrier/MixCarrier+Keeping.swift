@@ -3,6 +3,10 @@ internal import FogCore
 /// What a carrier keeps in order beside the packets: the network, the guard, the deadlines.
 extension MixCarrier {
     private static let longestPause = TimeSpan.milliseconds(500)
+    /// Between two times that the circuits are kept for what they carried alone.
+    private static let keepingPause = TimeSpan.seconds(30)
+    /// What is no reason to forget the network.
+    private static let passing: Set<String> = ["no_guard", "no_circuit"]
 
     func keep() async {
         while !Task.isCancelled {
@@ -10,11 +14,14 @@ extension MixCarrier {
             do throws(MixnetFailure) {
                 try await follow(at: now)
                 try await enter(at: now)
-                try look(at: now)
+                try circulate(at: now)
                 note(nil, at: now)
             } catch {
-                if error.code != "no_guard" { paths = nil }
+                if !Self.passing.contains(error.code) { paths = nil }
                 note(error, at: now)
+            }
+            if pool.changes != keptCircuits.changes || keptCircuits.at + Self.keepingPause <= now {
+                keepCircuits(at: now)
             }
             checkDeadlines(at: clock.now)
             let pause = paths.map { min(max($0.end - clock.now, .milliseconds(1)), Self.longestPause) }
@@ -27,6 +34,7 @@ extension MixCarrier {
         let consensus = try await source.consensus(at: now)
         let parameters = consensus.parameters
         if let paths, paths.consensus.epoch == consensus.epoch, paths.epoch == paths.view.epoch(at: now) { return }
+        let recent = await source.recent()
         let next = try MixPaths(consensus, at: now)
         if parameters.kind == .live {
             var generator = SystemRandomNumberGenerator()
@@ -41,11 +49,11 @@ extension MixCarrier {
             do { try options.keepingGuards(guards) } catch { throw .wrapping(error) }
         }
         times = DeliveryTimes(hops: options.level.hops, meanDelay: parameters.meanDelay)
-        // Nodes have other places now, and what was learnt goes by places.
+        // Nodes have other places now; what is under way is known by its places.
         if paths?.consensus.epoch != consensus.epoch {
-            quality = RouteQuality()
             loops = [:]
             for exchange in exchanges.values { exchange.routes = [:] }
+            learn(from: recent)
         }
         vault.expire(before: next.epoch > 0 ? next.epoch - 1 : 0)
         if payloads == nil {
@@ -89,12 +97,44 @@ extension MixCarrier {
         }
     }
 
-    /// Whether the network has routes of the level at all: there, and back to the guard.
-    private func look(at now: Timestamp) throws(MixnetFailure) {
-        guard let paths, let place = gate?.place else { return }
-        let end = paths.consensus.index(of: service.node)
-        _ = try paths.route(hops: options.level.hops, first: place, last: end, quality, at: now)
-        _ = try paths.route(hops: options.level.hops, last: place, quality, at: now)
+    /// Keeps the circuits in order: by the network and the guard that there are now.
+    /// - Throws: `no_circuit` while no loop over any has come back, `no_route`, and what else there are no circuits for.
+    private func circulate(at now: Timestamp) throws(MixnetFailure) {
+        guard let paths, let gate else { return }
+        var generator = SystemRandomNumberGenerator()
+        if pool.epoch != paths.consensus.epoch || pool.guardKey != gate.identity {
+            try pool.follow(paths.consensus, entry: gate.place, at: now)
+        }
+        try pool.look(at: now, using: &generator)
+        try pool.maintain(at: now, using: &generator)
+        guard pool.isReady(at: now) else {
+            throw MixnetFailure(
+                "no_circuit",
+                "no circuit of level \(options.level) is established: none of the loops over it has come back yet")
+        }
+    }
+
+    /// What the consensus says of delays two epochs before, and what loops of that epoch do.
+    private func learn(from recent: [Consensus]) {
+        let before = reputation
+        let known = Dictionary(recent.map { ($0.epoch, $0) }, uniquingKeysWith: { first, _ in first })
+        for later in recent {
+            guard later.epoch > 2, let past = known[later.epoch - 2] else { continue }
+            reputation.take(later, past: past)
+            guard audit.epochs.contains(past.epoch) else { continue }
+            reputation.take(audit.findings(of: past, provedIn: later), of: past.epoch)
+            audit.forget(past.epoch)
+        }
+        guard reputation != before else { return }
+        pool.take(reputation)
+        // What cannot be written is known here all the same, and found again.
+        try? options.keepingReputation(reputation)
+    }
+
+    /// Keeps the circuits for who asks about them and for who goes on with them. That it fails harms neither.
+    func keepCircuits(at now: Timestamp) {
+        keptCircuits = (now, pool.changes)
+        try? options.keepingCircuits(pool.closed + pool.circuits)
     }
 
     private func lost(_ link: MixClient) { if gate?.link === link { gate = nil } }

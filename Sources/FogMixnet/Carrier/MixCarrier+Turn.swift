@@ -7,6 +7,8 @@ extension MixCarrier {
     private static let spareLow = 24
     private static let straysLimit = 64
     private static let loopsLimit = 256
+    /// Round trips that a loop is waited for after it was counted as lost.
+    private static let lateness: Int64 = 10
     private static let longestPause = TimeSpan.milliseconds(20)
     /// A key is asked for so long before the one at hand may not be sealed to any more.
     private static let renewal = TimeSpan.minutes(2)
@@ -41,7 +43,10 @@ extension MixCarrier {
 
     /// What is due now. At the turn of an epoch nothing is, until its consensus is taken.
     private func slots(at now: Timestamp) -> [Slot] {
-        guard let paths, gate != nil, paths.epoch == paths.view.epoch(at: now) else { return [] }
+        guard let paths, gate != nil, paths.epoch == paths.view.epoch(at: now), pool.epoch == paths.consensus.epoch
+        else {
+            return []
+        }
         var slots: [Slot] = []
         for _ in 0..<(payloads?.due(at: MixShard.now) ?? 0) {
             if let slot = (try? slot(paths, at: now)) ?? (try? cover(paths, at: now)) { slots.append(slot) }
@@ -61,6 +66,8 @@ extension MixCarrier {
             spareIDs += ids
             return .registration(ids)
         }
+        if pool.wantsProbe, let packet = try loop(paths, at: now) { return .packet(packet) }
+        guard pool.isReady(at: now) else { return try cover(paths, at: now) }
         askForKey(at: now)
         let good = key.flatMap { now < $0.until ? $0 : nil }
         if let good, let stray = strays.popLast() {
@@ -88,7 +95,8 @@ extension MixCarrier {
     private func cover(_ paths: MixPaths, at now: Timestamp) throws -> Slot {
         let good = key.flatMap { now < $0.until ? $0 : nil }
         let key = try good ?? ServiceKey.lasting(service.key)
-        return try seal(MessageFrame(.drop, isAnswer: false, exchange: .random()), to: key, paths, at: now).slot
+        let frame = MessageFrame(.drop, isAnswer: false, exchange: .random())
+        return try seal(frame, to: key, paths, isCover: true, at: now).slot
     }
 
     /// The oldest id that the guard knows and no SURB has.
@@ -102,7 +110,7 @@ extension MixCarrier {
             }
             exchange.farewells = left - 1
         }
-        let frame = try exchange.end.next(at: now, arriving: quality.arriving) { count in
+        let frame = try exchange.end.next(at: now, arriving: pool.quality.arriving) { count in
             try self.surbs(count, paths, at: now)
         }
         for outcome in exchange.end.takeOutcomes() {
@@ -113,19 +121,19 @@ extension MixCarrier {
     }
 
     private func seal(
-        _ frame: MessageFrame, to key: ServiceKey, _ paths: MixPaths, at now: Timestamp
+        _ frame: MessageFrame, to key: ServiceKey, _ paths: MixPaths, isCover: Bool = false, at now: Timestamp
     ) throws -> (slot: Slot, route: [Int]) {
-        let route = try paths.route(
-            hops: options.level.hops, first: gate?.place, last: paths.consensus.index(of: service.node), quality,
-            at: now)
+        var generator = SystemRandomNumberGenerator()
+        let (_, route) = try pool.route(.out, isCover: isCover, at: now, using: &generator)
         return (.packet(try paths.packet(FrameSeal.seal(frame, to: key), along: route).bytes), route)
     }
 
     private func surbs(_ count: Int, _ paths: MixPaths, at now: Timestamp) throws -> SURBBatch {
         var surbs: [[UInt8]] = []
+        var generator = SystemRandomNumberGenerator()
         for _ in 0..<count {
             guard let id = takeID() else { break }
-            let route = try paths.route(hops: options.level.hops, last: gate?.place, quality, at: now)
+            let (_, route) = try pool.route(.back, at: now, using: &generator)
             let (surb, secrets) = try paths.surb(along: route, id: id)
             guard vault.keep(secrets) else { throw MixnetFailure("vault_full", "too many SURBs are out") }
             surbs.append(surb.bytes)
@@ -136,26 +144,40 @@ extension MixCarrier {
 
     // MARK: - Loops
 
-    /// A packet to oneself: cover, and word of the nodes.
+    /// A packet to oneself: cover, and word of a circuit and the nodes.
     private func loop(_ paths: MixPaths, at now: Timestamp) throws -> [UInt8]? {
-        guard loops.count < Self.loopsLimit, let place = gate?.place, let id = takeID() else { return nil }
-        let route = try paths.route(hops: paths.loopHops, first: place, last: place, quality, at: now)
-        let (surb, _) = try paths.surb(along: route, id: id)
-        loops[id] = (route, now + times.roundTrip)
+        guard loops.count < Self.loopsLimit, gate != nil, let id = takeID() else { return nil }
+        var generator = SystemRandomNumberGenerator()
+        let probe = try pool.probe(at: now, using: &generator)
+        let (surb, secrets) = try paths.surb(along: probe.route, id: id)
+        loops[id] = (probe, now, false)
+        if paths.epoch == paths.consensus.epoch {
+            audit.sent(
+                id, epoch: paths.epoch, hops: secrets.hops,
+                route: probe.route.map { paths.consensus.nodes[$0].descriptor.identity }, at: MixShard.now)
+        }
         return try surb.packet(SecureRandom.bytes(PacketSuite.bodyBytes))
     }
 
     private func judgeLoops(at now: Timestamp) {
-        for (id, loop) in loops where loop.until <= now {
-            loops[id] = nil
-            learn(loop.route, false, at: now)
+        for (id, loop) in loops {
+            if loop.sentAt + times.roundTrip * Self.lateness <= now { loops[id] = nil }
+            guard !loop.isLate, loop.sentAt + times.roundTrip <= now else { continue }
+            loops[id]?.isLate = true
+            ended(loop.probe, took: nil, at: now)
         }
     }
 
+    private func ended(_ probe: CircuitPool.Probe, took: TimeSpan?, at now: Timestamp) {
+        let verdicts = pool.quality.verdicts
+        pool.ended(probe, took: took, at: now)
+        if pool.quality.verdicts > verdicts { encourage() }
+    }
+
     private func learn(_ route: [Int], _ hasArrived: Bool, at now: Timestamp) {
-        let verdicts = quality.verdicts
-        quality.count(route, hasArrived: hasArrived, at: now)
-        if quality.verdicts > verdicts { encourage() }
+        let verdicts = pool.quality.verdicts
+        pool.learn(route, hasArrived: hasArrived, at: now)
+        if pool.quality.verdicts > verdicts { encourage() }
     }
 
     // MARK: - The service's key
@@ -190,7 +212,13 @@ extension MixCarrier {
 
     func take(_ delivery: MixClient.Delivery) {
         let now = clock.now
-        if let loop = loops.removeValue(forKey: delivery.id) { return learn(loop.route, true, at: now) }
+        let isLoop = audit.returned(delivery.id, at: MixShard.now)
+        if let loop = loops.removeValue(forKey: delivery.id) {
+            // One that was given up as lost says of the nodes no more than that; of the circuit, that there is a way.
+            if loop.isLate { return pool.cameLate(loop.probe, took: now - loop.sentAt, at: now) }
+            return ended(loop.probe, took: now - loop.sentAt, at: now)
+        }
+        guard !isLoop else { return }
         guard let body = vault.take(delivery.id, delivery.payload),
             body[MessageFrame.byteCount...].allSatisfy({ $0 == 0 }),
             let frame = try? MessageFrame(bytes: Array(body.prefix(MessageFrame.byteCount)))

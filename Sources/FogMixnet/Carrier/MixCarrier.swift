@@ -14,10 +14,21 @@ package actor MixCarrier: Carrier {
         package var exchangesLimit = 256
         /// How long requests wait for a network or a guard before they fail.
         package var patience = TimeSpan.seconds(20)
+        /// Whose packets they are: those of two owners share no circuit.
+        package var owner = ""
+        package var mode = Circuit.Mode.perPacket
         /// Guards from an earlier life.
         package var guards = GuardSet()
         /// Takes the guards when they changed, to keep them.
         package var keepingGuards: @Sendable (GuardSet) throws -> Void = { _ in }
+        /// Circuits from an earlier life, of whatever owner and level.
+        package var circuits: [Circuit] = []
+        /// Takes the circuits, open and closed ones, when something happened to them and now and then.
+        package var keepingCircuits: @Sendable ([Circuit]) throws -> Void = { _ in }
+        /// What is known of mixes from before.
+        package var reputation = MixReputation()
+        /// Takes what is known of mixes when an epoch's loops have told more.
+        package var keepingReputation: @Sendable (MixReputation) throws -> Void = { _ in }
 
         package init() {}
     }
@@ -50,7 +61,8 @@ package actor MixCarrier: Carrier {
     var guards: GuardSet
     /// The guard's place in the consensus, and the link to it.
     var gate: (place: Int, identity: PublicKey, link: MixClient)?
-    var quality = RouteQuality()
+    var pool: CircuitPool
+    var reputation: MixReputation
     var exchanges: [ExchangeID: Exchange] = [:]
     /// Who is asked next whether there is something to send.
     var turns: [ExchangeID] = []
@@ -59,7 +71,11 @@ package actor MixCarrier: Carrier {
     var vault = SURBVault()
     /// Ids that the guard knows already, for SURBs to come.
     var spareIDs: [[UInt8]] = []
-    var loops: [[UInt8]: (route: [Int], until: Timestamp)] = [:]
+    var loops: [[UInt8]: (probe: CircuitPool.Probe, sentAt: Timestamp, isLate: Bool)] = [:]
+    /// What loops say of the mixes once their proofs are out.
+    var audit = LoopAudit()
+    /// When the circuits were last kept, and what had happened to them.
+    var keptCircuits: (at: Timestamp, changes: Int) = (.zero, 0)
     var payloads: PoissonStream?
     var loopStream: PoissonStream?
     /// What requests are sealed to, and which life of the service it is of.
@@ -86,7 +102,15 @@ package actor MixCarrier: Carrier {
         self.options = options
         self.clock = clock
         guards = options.guards
+        reputation = options.reputation
+        pool = CircuitPool(
+            level: options.level, owner: options.owner, service: service.node, mode: options.mode,
+            kept: options.circuits)
+        pool.take(reputation)
     }
+
+    /// The circuits that are open now.
+    package var circuits: [Circuit] { pool.circuits }
 
     /// Makes its link and begins with its cover; requests may be sent before.
     package func start() {
@@ -102,6 +126,7 @@ package actor MixCarrier: Carrier {
         for task in tasks { await task.value }
         tasks = []
         fail(.init("unreachable", "the carrier was shut down"))
+        if pool.guardKey != nil { keepCircuits(at: clock.now) }
         await gate?.link.close()
         gate = nil
     }

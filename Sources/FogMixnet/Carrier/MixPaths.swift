@@ -18,15 +18,11 @@ struct MixPaths: Sendable {
 
     /// When its keys open nothing new any more.
     var end: Timestamp { view.start(of: epoch + 1) }
-    /// Hops of a loop: one of each layer behind the first node's, and that node again.
-    var loopHops: Int { min(view.layers + 1, PacketSuite.slots) }
 
-    func route(
-        hops: Int, first: Int? = nil, last: Int? = nil, _ quality: RouteQuality, at now: Timestamp
-    ) throws(MixnetFailure) -> [Int] {
+    /// A route to a node for what comes from nobody in particular: a service's cover.
+    func route(hops: Int, to last: Int?, at now: Timestamp) throws(MixnetFailure) -> [Int] {
         var generator = SystemRandomNumberGenerator()
-        return try chooser.route(
-            hops: hops, first: first, last: last, quality: quality, at: now, using: &generator)
+        return try chooser.route(hops: hops, last: last, at: now, using: &generator)
     }
 
     func packet(_ body: [UInt8], along route: [Int]) throws(MixnetFailure) -> MadePacket {

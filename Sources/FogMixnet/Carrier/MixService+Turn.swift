@@ -165,7 +165,7 @@ extension MixService {
     private func cover(at now: Timestamp) throws -> (packet: [UInt8], first: PublicKey)? {
         guard let paths else { return nil }
         let route = try paths.route(
-            hops: RouteLevel.private.hops, last: paths.consensus.index(of: address.node), RouteQuality(), at: now)
+            hops: RouteLevel.private.hops, to: paths.consensus.index(of: address.node), at: now)
         let frame = MessageFrame(.drop, isAnswer: false, exchange: .random())
         let packet = try paths.packet(FrameSeal.seal(frame, to: .lasting(address.key)), along: route)
         return paths.view.nodes[packet.first].map { (packet.bytes, $0.identity) }

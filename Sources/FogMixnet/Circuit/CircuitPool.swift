@@ -1,188 +1,284 @@
 package import FogCore
 
-/// All circuits of a client: pools by level and owner, each with a few circuits that take turns by what they carried.
+/// The circuits of one owner at one level to one service: a few that take turns by what they carried.
 ///
 /// Pure: it says which probes to send, is told what became of them, and hands out routes.
 package struct CircuitPool: Sendable {
-    /// Circuits that a pool has open at once, beside those on their way in and out.
+    /// Circuits that are good at once, beside those on their way in and out.
     package static let width = 2
-    package static let poolsLimit = 64
+    package static let openLimit = 6
     package static let packetsLimit = 20_000
     /// A circuit's life is drawn from it, in seconds.
     package static let lifeSeconds: ClosedRange<Int64> = 480...720
-    /// Between two probes of a circuit.
-    package static let probeInterval = TimeSpan.seconds(5)
+    /// An ill circuit may recover for so long from its beginning before another one is built in its place: where all are ill,
+    /// others would be no better.
+    package static let recovery = TimeSpan.seconds(30)
+    /// What was known of a circuit so long ago is not believed.
+    package static let memory = TimeSpan.minutes(1)
     private static let closedLimit = 32
 
-    package struct Key: Hashable, Sendable, Comparable {
-        package let level: RouteLevel
-        package let owner: String
-
-        package init(level: RouteLevel, owner: String) {
-            self.level = level
-            self.owner = owner
-        }
-
-        package static func < (first: Key, second: Key) -> Bool {
-            (first.level, first.owner) < (second.level, second.owner)
-        }
+    package enum Direction: Sendable {
+        /// From the guard to the service.
+        case out
+        /// From the service to the guard.
+        case back
     }
 
-    /// A loop to send: its route ends where it begins.
+    /// A loop to send: it begins and ends with the guard.
     package struct Probe: Hashable, Sendable {
-        package let circuit: UInt64
+        /// Nil for a loop that is cover alone.
+        package let circuit: UInt64?
         package let route: [Int]
     }
 
+    private struct Network {
+        let chooser: RouteChooser
+        let entry: Int
+        let service: Int
+
+        var consensus: Consensus { chooser.consensus }
+        var guardKey: PublicKey { consensus.nodes[entry].descriptor.identity }
+    }
+
+    package let level: RouteLevel
+    package let owner: String
+    package let service: PublicKey
     package let mode: Circuit.Mode
-    package var quality = RouteQuality()
-    private var chooser: RouteChooser?
-    private var guardIndex: Int?
-    private var anonymity: Anonymity?
+    package private(set) var quality = RouteQuality()
+    private var network: Network?
     private var reputation = MixReputation()
-    private var open: [Key: [Circuit]] = [:]
+    /// Those that are open.
+    package private(set) var circuits: [Circuit]
     /// The last that were closed, for whoever asks what happened.
     package private(set) var closed: [Circuit] = []
-    private var probedAt: [UInt64: Timestamp] = [:]
-    private var nextID: UInt64 = 1
+    /// When a probe was last sent over each.
+    private var sentAt: [UInt64: Timestamp] = [:]
+    /// Counts what happened to circuits, other than that they were used and probed.
+    package private(set) var changes = 0
 
-    package init(mode: Circuit.Mode = .perPacket) { self.mode = mode }
+    /// - Parameter kept: circuits of another process; those of the same owner, level, service and mode are gone on with.
+    package init(
+        level: RouteLevel, owner: String, service: PublicKey, mode: Circuit.Mode = .perPacket, kept: [Circuit] = []
+    ) {
+        self.level = level
+        self.owner = owner
+        self.service = service
+        self.mode = mode
+        circuits = Array(
+            kept.filter {
+                $0.level == level && $0.owner == owner && $0.service == service && $0.mode == mode
+                    && $0.state != .closed
+            }.prefix(Self.openLimit))
+    }
 
-    package var circuits: [Circuit] { open.keys.sorted().flatMap { open[$0] ?? [] } }
+    /// Of the network that it goes by.
+    package var epoch: UInt64? { network?.consensus.epoch }
+    package var guardKey: PublicKey? { network?.guardKey }
 
-    /// Goes on with another epoch's network; circuits of the last one are used until theirs are built.
-    /// - Parameter anonymity: what the network gives now, by which a live one refuses levels.
-    package mutating func follow(_ consensus: Consensus, guardIndex: Int, anonymity: Anonymity) {
-        precondition(consensus.nodes[guardIndex].layer != nil, "a guard is a mix")
-        if let before = chooser?.consensus {
+    /// Goes on with another epoch's network, or another guard; circuits of the last epoch last until theirs are built.
+    /// - Throws: `no_service` when the service is not in the network.
+    package mutating func follow(
+        _ consensus: Consensus, entry: Int, at now: Timestamp
+    ) throws(MixnetFailure) {
+        precondition(consensus.nodes[entry].layer != nil, "a guard is a mix")
+        guard let place = consensus.index(of: service) else {
+            throw MixnetFailure(
+                "no_service", "the service's node \(service) is not in the network of epoch \(consensus.epoch)")
+        }
+        if let before = network?.consensus, before.epoch != consensus.epoch {
             let places = Dictionary(
                 consensus.nodes.enumerated().map { ($1.descriptor.identity, $0) },
                 uniquingKeysWith: { first, _ in first })
             quality.renumber { places[before.nodes[$0].descriptor.identity] }
         }
         quality.standing = reputation.weights(in: consensus)
-        chooser = RouteChooser(consensus)
-        self.guardIndex = guardIndex
-        self.anonymity = anonymity
+        let isFirst = network == nil
+        let next = Network(chooser: RouteChooser(consensus), entry: entry, service: place)
+        network = next
+        // No packet of ours begins elsewhere than at the guard.
+        close { $0.guardKey != next.guardKey || !$0.isOf(consensus) }
+        guard isFirst else { return }
+        for place in circuits.indices where (circuits[place].probedAt ?? .zero) + Self.memory <= now {
+            circuits[place].restart()
+        }
     }
 
     /// Takes what mixes are known to have done wrong: routes avoid them from now on.
     package mutating func take(_ reputation: MixReputation) {
         self.reputation = reputation
-        if let consensus = chooser?.consensus { quality.standing = reputation.weights(in: consensus) }
+        if let consensus = network?.consensus { quality.standing = reputation.weights(in: consensus) }
     }
 
-    /// A route for one packet, by the circuit of the pool that carried least.
-    /// - Parameter last: the service that it goes to; nil = to a mix.
-    /// - Throws: `no_directory` before there is a consensus, `set_too_small` for a level that the network is too small for,
-    ///   `no_circuit` while none is established, `no_route`, `too_many_pools`.
+    /// What became of a packet that went along a route of this epoch.
+    package mutating func learn(_ route: [Int], hasArrived: Bool, at now: Timestamp) {
+        quality.count(route, hasArrived: hasArrived, at: now)
+    }
+
+    // MARK: - Routes
+
+    /// A route for one packet, by the circuit that carried least.
+    /// - Parameter isCover: it carries nothing: that is not counted, and a circuit that is not built yet will do.
+    /// - Throws: `no_directory` before there is a consensus, `no_circuit` while none is established, `no_route`.
     package mutating func route(
-        _ key: Key, last: Int? = nil, at now: Timestamp, using generator: inout some RandomNumberGenerator
+        _ direction: Direction, isCover: Bool = false, at now: Timestamp,
+        using generator: inout some RandomNumberGenerator
     ) throws(MixnetFailure) -> (circuit: UInt64, route: [Int]) {
-        if let refusal = anonymity?.refusal(of: key.level) { throw refusal }
-        try maintain(key, at: now, using: &generator)
-        guard let chooser, var pool = open[key] else { throw Self.noDirectory }
-        let usable = pool.indices.filter { pool[$0].epoch == chooser.consensus.epoch && !pool[$0].isOver(at: now) }
-        let good = usable.filter { pool[$0].state == .established }
-        let fair = usable.filter { pool[$0].state == .degraded }
-        guard let place = (good.isEmpty ? fair : good).min(by: { pool[$0].packets < pool[$1].packets }) else {
-            throw MixnetFailure("no_circuit", "no circuit of level \(key.level) is established yet")
+        let network = try known()
+        guard let place = choice(isCover: isCover, at: now) else {
+            throw MixnetFailure(
+                "no_circuit",
+                "no circuit of level \(level) is established: no loop over \(circuits.count) circuits has come back yet"
+            )
         }
-        let route: [Int]
-        if let pinned = pool[place].route {
-            route = last.map { Array(pinned.dropLast()) + [$0] } ?? pinned
-        } else {
-            route = try chooser.route(
-                hops: key.level.hops, first: guardIndex, last: last, quality: quality, at: now, using: &generator)
-        }
-        pool[place].count()
-        open[key] = pool
-        return (pool[place].id, route)
+        let route =
+            switch (circuits[place].routes, direction) {
+            case (let routes?, .out): routes.out
+            case (let routes?, .back): routes.back
+            case (nil, _): try draw(direction, in: network, at: now, using: &generator)
+            }
+        if !isCover { circuits[place].count(at: now) }
+        return (circuits[place].id, route)
     }
 
-    /// Makes what the pool lacks, and closes what is over.
+    /// Whether something that is to be said may go out now.
+    package func isReady(at now: Timestamp) -> Bool { choice(isCover: false, at: now) != nil }
+
+    /// Whether the network has routes of the level at all, there and back.
+    /// - Throws: as ``route(_:isCover:at:using:)``, but not for the want of a circuit.
+    package func look(at now: Timestamp, using generator: inout some RandomNumberGenerator) throws(MixnetFailure) {
+        let network = try known()
+        _ = try draw(.out, in: network, at: now, using: &generator)
+        _ = try draw(.back, in: network, at: now, using: &generator)
+    }
+
+    private func known() throws(MixnetFailure) -> Network {
+        guard let network else {
+            throw MixnetFailure("no_directory", "there is no consensus to choose a route from")
+        }
+        return network
+    }
+
+    private func choice(isCover: Bool, at now: Timestamp) -> Int? {
+        // One whose packets have routes of their own goes on in the next epoch, until its successors are there.
+        let usable = circuits.indices.filter {
+            (circuits[$0].epoch == epoch || circuits[$0].mode == .perPacket) && !circuits[$0].isOver(at: now)
+        }
+        for state in [Circuit.State.established, .degraded] + (isCover ? [.building] : []) {
+            let places = usable.filter { circuits[$0].state == state }
+            if let place = places.min(by: { circuits[$0].packets < circuits[$1].packets }) { return place }
+        }
+        return nil
+    }
+
+    private func draw(
+        _ direction: Direction, in network: Network, at now: Timestamp,
+        using generator: inout some RandomNumberGenerator
+    ) throws(MixnetFailure) -> [Int] {
+        switch direction {
+        case .out:
+            try network.chooser.route(
+                hops: level.hops, first: network.entry, last: network.service, quality: quality, at: now,
+                using: &generator)
+        case .back:
+            try network.chooser.route(
+                hops: level.hops, last: network.entry, quality: quality, at: now, using: &generator)
+        }
+    }
+
+    // MARK: - Life
+
+    /// Makes what is wanting, and closes what is over.
     package mutating func maintain(
-        _ key: Key, at now: Timestamp, using generator: inout some RandomNumberGenerator
+        at now: Timestamp, using generator: inout some RandomNumberGenerator
     ) throws(MixnetFailure) {
-        guard let chooser, let guardIndex else { throw Self.noDirectory }
-        guard open[key] != nil || open.count < Self.poolsLimit else {
-            throw MixnetFailure("too_many_pools", "\(Self.poolsLimit) owners and levels have circuits, and no more can")
-        }
-        var pool = open[key] ?? []
-        let epoch = chooser.consensus.epoch
+        let network = try known()
+        close { $0.isOver(at: now) }
         func isFresh(_ circuit: Circuit) -> Bool {
-            circuit.epoch == epoch && circuit.state != .degraded && !circuit.isAging(at: now)
+            circuit.epoch == network.consensus.epoch && !circuit.isAging(at: now)
+                && (circuit.state != .degraded || circuit.createdAt + Self.recovery > now)
         }
-        var fresh = pool.count { isFresh($0) }
-        while fresh < Self.width {
-            let life = TimeSpan.seconds(Int64.random(in: Self.lifeSeconds, using: &generator))
-            let route =
-                mode == .pinned
-                ? try chooser.route(
-                    hops: key.level.hops, first: guardIndex, quality: quality, at: now, using: &generator) : nil
-            pool.append(
-                Circuit(
-                    id: nextID, level: key.level, owner: key.owner, mode: mode, epoch: epoch,
-                    guardKey: chooser.consensus.nodes[guardIndex].descriptor.identity, route: route, createdAt: now,
-                    closesAt: now + life, packetsLimit: Self.packetsLimit))
-            nextID += 1
+        var fresh = circuits.count { isFresh($0) }
+        while fresh < Self.width, circuits.count < Self.openLimit {
+            circuits.append(try made(in: network, at: now, using: &generator))
             fresh += 1
+            changes += 1
         }
-        // What ages, is ill or of another epoch goes when its successors are there; what is over goes.
-        let ready = pool.count { isFresh($0) && $0.state == .established }
-        for place in pool.indices {
-            let circuit = pool[place]
-            let isReplaced = ready >= Self.width && !isFresh(circuit)
-            if circuit.isOver(at: now) || isReplaced { pool[place].close() }
-        }
-        for circuit in pool where circuit.state == .closed {
-            closed.append(circuit)
-            probedAt[circuit.id] = nil
-        }
-        if closed.count > Self.closedLimit { closed.removeFirst(closed.count - Self.closedLimit) }
-        open[key] = pool.filter { $0.state != .closed }
+        // What ages, is ill or of another epoch goes when its successors are there.
+        let ready = circuits.count { isFresh($0) && $0.state != .building }
+        if ready >= Self.width { close { !isFresh($0) } }
     }
 
-    /// The owner has nothing to send any more.
-    package mutating func close(_ key: Key) {
-        for var circuit in open.removeValue(forKey: key) ?? [] {
+    private func made(
+        in network: Network, at now: Timestamp, using generator: inout some RandomNumberGenerator
+    ) throws(MixnetFailure) -> Circuit {
+        let life = TimeSpan.seconds(Int64.random(in: Self.lifeSeconds, using: &generator))
+        var routes: Circuit.Routes?
+        if mode == .pinned {
+            routes = try network.chooser.pinned(
+                hops: level.hops, entry: network.entry, service: network.service, quality: quality, at: now,
+                using: &generator)
+        }
+        return Circuit(
+            id: generator.next(), level: level, owner: owner, service: service, epoch: network.consensus.epoch,
+            guardKey: network.guardKey, routes: routes, createdAt: now, closesAt: now + life,
+            packetsLimit: Self.packetsLimit)
+    }
+
+    private mutating func close(_ isOver: (Circuit) -> Bool) {
+        for var circuit in circuits where isOver(circuit) {
             circuit.close()
             closed.append(circuit)
-            probedAt[circuit.id] = nil
+            sentAt[circuit.id] = nil
+            changes += 1
         }
+        if closed.count > Self.closedLimit { closed.removeFirst(closed.count - Self.closedLimit) }
+        circuits.removeAll(where: isOver)
     }
 
     // MARK: - Health
 
-    /// The loops that are due now.
-    package mutating func probes(
+    /// The loop to send now: over the circuit that was probed the longest ago, or over none while there is none.
+    package mutating func probe(
         at now: Timestamp, using generator: inout some RandomNumberGenerator
-    ) throws(MixnetFailure) -> [Probe] {
-        guard let chooser else { return [] }
-        var probes: [Probe] = []
-        for circuit in circuits where circuit.epoch == chooser.consensus.epoch {
-            if let last = probedAt[circuit.id], last + Self.probeInterval > now { continue }
-            probedAt[circuit.id] = now
-            if let pinned = circuit.route {
-                probes.append(Probe(circuit: circuit.id, route: pinned))
-            } else {
-                let route = try chooser.route(
-                    hops: circuit.level.hops, first: guardIndex, quality: quality, at: now, using: &generator)
-                probes.append(Probe(circuit: circuit.id, route: route))
-            }
-        }
-        return probes
+    ) throws(MixnetFailure) -> Probe {
+        let network = try known()
+        let due = circuits.filter { $0.epoch == epoch }
+            .min { (sentAt[$0.id] ?? .zero, $0.id) < (sentAt[$1.id] ?? .zero, $1.id) }
+        if let due { sentAt[due.id] = now }
+        if let routes = due?.routes { return Probe(circuit: due?.id, route: routes.loop) }
+        let hops = min(network.consensus.parameters.layers + 1, PacketSuite.slots)
+        let route = try network.chooser.route(
+            hops: hops, first: network.entry, last: network.entry, quality: quality, at: now, using: &generator)
+        return Probe(circuit: due?.id, route: route)
+    }
+
+    /// Whether a circuit waits for its first probe, which then goes in the place of another packet.
+    package var wantsProbe: Bool {
+        circuits.contains { $0.epoch == epoch && $0.state == .building && sentAt[$0.id] == nil }
     }
 
     /// - Parameter took: nil when the loop did not come back in the time that nearly all take.
     package mutating func ended(_ probe: Probe, took: TimeSpan?, at now: Timestamp) {
         quality.count(probe.route, hasArrived: took != nil, at: now)
-        for key in open.keys {
-            for place in (open[key] ?? []).indices where open[key]?[place].id == probe.circuit {
-                open[key]?[place].probed(took)
-            }
-        }
+        note(probe, took, at: now)
     }
 
-    private static let noDirectory = MixnetFailure("no_directory", "there is no consensus to choose a route from")
+    /// A loop that was given up came back: on a machine that is busy, all may.
+    package mutating func cameLate(_ probe: Probe, took: TimeSpan, at now: Timestamp) { note(probe, took, at: now) }
+
+    private mutating func note(_ probe: Probe, _ took: TimeSpan?, at now: Timestamp) {
+        for place in circuits.indices where circuits[place].id == probe.circuit {
+            let before = circuits[place].state
+            circuits[place].probed(took, at: now)
+            if circuits[place].state != before { changes += 1 }
+        }
+    }
+}
+
+extension Circuit {
+    /// Whether its places are places of a network: what was read from disk may be of any.
+    fileprivate func isOf(_ consensus: Consensus) -> Bool {
+        guard let routes, epoch == consensus.epoch else { return true }
+        return (routes.out + routes.back + routes.loop).allSatisfy { consensus.nodes.indices.contains($0) }
+    }
 }

@@ -34,8 +34,41 @@ package struct RouteChooser: Sendable {
         for _ in 0..<Self.tries {
             if let route = draw(hops, first, last, quality, now, &generator) { return route }
         }
+        throw tooFew(hops)
+    }
+
+    /// The ways of a pinned circuit: a loop from the guard to itself is drawn, with the way out at its beginning and the way
+    /// back at its end, so that probes meet all nodes, but for the first of seven that lead back.
+    /// - Throws: `no_route` as well for a network whose layers do not come round to the guard within a packet's slots.
+    package func pinned(
+        hops: Int, entry: Int, service: Int, quality: RouteQuality, at now: Timestamp,
+        using generator: inout some RandomNumberGenerator
+    ) throws(MixnetFailure) -> Circuit.Routes {
+        let rounds = (hops - 1 + layers.count - 1) / layers.count
+        let mixes = min(rounds, (PacketSuite.slots - 1) / layers.count) * layers.count
+        guard mixes >= hops - 1 else {
+            throw MixnetFailure(
+                "no_route",
+                "\(layers.count) layers do not come round to the guard within \(PacketSuite.slots) hops of a loop")
+        }
+        for _ in 0..<Self.tries {
+            let apart: Set<String> = [families[service]]
+            guard let loop = draw(mixes + 1, entry, entry, quality, now, &generator, apart: apart) else { continue }
+            var back = Array(loop.dropFirst().suffix(hops))
+            if back.count < hops {
+                let used = apart.union(loop.map { families[$0] })
+                let candidates = layers.first { $0.contains(entry) }?.filter { !used.contains(families[$0]) } ?? []
+                guard let first = weighted(candidates, quality, now, &generator) else { continue }
+                back.insert(first, at: 0)
+            }
+            return Circuit.Routes(out: loop.prefix(hops - 1) + [service], back: back, loop: loop)
+        }
+        throw tooFew(mixes + 1)
+    }
+
+    private func tooFew(_ hops: Int) -> MixnetFailure {
         let mixes = layers.map { "\($0.count)" }.joined(separator: ", ")
-        throw MixnetFailure(
+        return MixnetFailure(
             "no_route",
             "\(hops) hops need as many families, layer by layer; epoch \(consensus.epoch) has \(mixes) mixes in its layers, "
                 + "of \(Set(layers.joined().map { families[$0] }).count) families")
@@ -43,10 +76,10 @@ package struct RouteChooser: Sendable {
 
     private func draw(
         _ hops: Int, _ first: Int?, _ last: Int?, _ quality: RouteQuality, _ now: Timestamp,
-        _ generator: inout some RandomNumberGenerator
+        _ generator: inout some RandomNumberGenerator, apart: Set<String> = []
     ) -> [Int]? {
         var route: [Int] = []
-        var used: Set<String> = []
+        var used = apart
         if let last { used.insert(families[last]) }
         let mixes = last == nil ? hops : hops - 1
         var layer = Int.random(in: 0..<layers.count, using: &generator)

@@ -117,7 +117,7 @@ package struct Advice: Hashable, Sendable, Codable {
         case .availability:
             return less(node.availability?.milliseconds ?? 0, shape.demand.time.milliseconds)
         case .profile: return allowedProfiles(node).isEmpty ? nil : 2
-        case .network, .requires, .region, .exclude, .trustedOwner, .sealed: return 2
+        case .network, .requires, .region, .exclude, .trustedOwner, .privacy, .sealed: return 2
         default: return nil
         }
     }
@@ -168,6 +168,8 @@ package struct Advice: Hashable, Sendable, Codable {
         case .network: return without("without `allow_hosts`")
         case .exclude: return without("without its entry in `exclude`")
         case .trustedOwner: return without("without `secrets`")
+        case .privacy:
+            return instead("privacy", node.report.privacy.rawValue, shape.privacy.rawValue)
         default: return without("with the job key sealed to it (`fog job reseal`)")
         }
     }

@@ -19,6 +19,8 @@ package enum Clause: String, Hashable, Sendable, Codable, CaseIterable, Comparab
     case region, latency, price, trust, exclude
     /// The job has secrets, and the node's owner is neither its own nor trusted.
     case trustedOwner = "trusted_owner"
+    /// The node takes no private work of the job's level.
+    case privacy
     /// The key of a private job is not sealed to the node.
     case sealed
     /// The node will probably leave before a task of class S or A is done.
@@ -57,13 +59,14 @@ package enum Clause: String, Hashable, Sendable, Codable, CaseIterable, Comparab
         case .trust: 14
         case .exclude: 15
         case .trustedOwner: 16
-        case .sealed: 17
-        case .availability: 18
-        case .triedBefore: 19
-        case .ownerHasCopy: 20
-        case .needsMoreOwners: 21
-        case .maxParallel: 22
-        case .noNodes: 23
+        case .privacy: 17
+        case .sealed: 18
+        case .availability: 19
+        case .triedBefore: 20
+        case .ownerHasCopy: 21
+        case .needsMoreOwners: 22
+        case .maxParallel: 23
+        case .noNodes: 24
         }
     }
 

@@ -40,6 +40,7 @@ extension Feasibility {
             return failed("excluded by the job (\(byName ? node.name : "owner:" + node.owner))", "not excluded")
         case .trustedOwner:
             return failed("owner \(node.owner) is not trusted with the job's secrets", "a trusted owner")
+        case .privacy: return failed(node.report.privacy.rawValue, "\(shape.privacy) or higher")
         case .sealed: return failed("the job key is not sealed to it", "sealed")
         case .availability:
             return failed("about \((node.availability ?? .zero).brief) left", shape.demand.time.description)
@@ -75,6 +76,7 @@ extension Feasibility {
         case .trust: "reputation"
         case .exclude: "excluded"
         case .trustedOwner: "owner not trusted with secrets"
+        case .privacy: "no work of this privacy level"
         case .sealed: "job key not sealed"
         case .availability: "leaving too soon"
         case .triedBefore: "failed there before"

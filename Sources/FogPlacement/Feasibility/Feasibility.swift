@@ -104,6 +104,7 @@ package enum Feasibility {
         }
         if !constraints.exclude.isEmpty, constraints.excludes(place.pointee) { found(.exclude, .never, 0) }
         if constraints.secretsOf != nil, !constraints.trusts(place.pointee) { found(.trustedOwner, .never, 0) }
+        if shape.privacy > place.pointee.report.privacy { found(.privacy, .never, 0) }
         if shape.isPrivate, !shape.sealedTo.contains(place.pointee.id) { found(.sealed, .never, 0) }
         if shape.sla != .b, let stay = place.pointee.availability, stay < shape.demand.time {
             found(.availability, .notNow, 0)

@@ -86,6 +86,8 @@ package struct TaskShape: Hashable, Sendable {
     package var submitter: String?
     /// What the job offers the market for a core-hour; nil = the node's ask. The direct strategies bind the ask.
     package var bid: Credits?
+    /// The job's level: only nodes that take work of it may run it.
+    package var privacy: PrivacyLevel
     /// Only nodes to which the job key is sealed may run it.
     package var isPrivate: Bool
     package var sealedTo: Set<NodeID>
@@ -110,7 +112,8 @@ package struct TaskShape: Hashable, Sendable {
         submitter: String? = nil, bid: Credits? = nil, isPrivate: Bool = false, sealedTo: Set<NodeID> = [],
         priority: Double = 0, strategy: Strategy = .standard,
         weights: ObjectiveWeights? = nil, origin: String? = nil, inputBytes: ByteCount = .zero,
-        affinity: [Digest] = [], expectedTime: TimeSpan? = nil, maxParallelLeft: Int? = nil
+        affinity: [Digest] = [], expectedTime: TimeSpan? = nil, maxParallelLeft: Int? = nil,
+        privacy: PrivacyLevel = .public
     ) {
         self.id = id
         self.demand = demand
@@ -120,6 +123,7 @@ package struct TaskShape: Hashable, Sendable {
         self.submitter = submitter
         self.bid = bid
         self.isPrivate = isPrivate
+        self.privacy = privacy
         self.sealedTo = sealedTo
         self.priority = priority
         self.strategy = strategy

@@ -17,6 +17,10 @@ package struct Evidence: Hashable, Sendable, Codable {
         case auditFailed = "audit_failed"
         /// The machine could not bring the task to run, or its result back.
         case faulty
+        /// A mix of the machine's owner does not keep to the delays that it owes.
+        case mixCheat = "mix_cheat"
+        /// A mix of the machine's owner lets fewer packets through than the others.
+        case mixLossy = "mix_lossy"
         /// The owner wanted the machine back: no fault of anybody.
         case preempted
         /// A result that nobody checked, or an end that says nothing of the machine.
@@ -28,8 +32,8 @@ package struct Evidence: Hashable, Sendable, Codable {
             case .valid: (1, 0)
             case .audited: (2, 0)
             case .late, .faulty: (0, 0.5)
-            case .lost: (0, 1)
-            case .invalid: (0, 4)
+            case .lost, .mixLossy: (0, 1)
+            case .invalid, .mixCheat: (0, 4)
             case .auditFailed: (0, 10)
             case .preempted, .unjudged: (0, 0)
             }

@@ -48,8 +48,8 @@ package struct Reputation: Hashable, Sendable {
         counts[verdict, default: 0] += 1
         switch verdict {
         case .valid, .audited: validInARow += 1
-        case .invalid, .auditFailed: validInARow = 0
-        case .late, .lost, .faulty: break
+        case .invalid, .auditFailed, .mixCheat: validInARow = 0
+        case .late, .lost, .faulty, .mixLossy: break
         // They weigh nothing, so nothing has to fade to this moment.
         case .preempted, .unjudged: return
         }

@@ -9,9 +9,7 @@ struct MemoryEconomy: EconomyReader {
     func rows(of table: EconomyTable, _ body: (EconomyRow) throws -> Void) throws {
         switch table {
         case .records:
-            for row in state.records {
-                try body(.record(sequence: row.record.sequence, bytes: row.bytes, hash: row.hash.bytes))
-            }
+            for row in state.records { try tell(row, body) }
         case .accounts:
             for account in state.accounts.values.sorted(by: { $0.id < $1.id }) { try body(.account(account)) }
         case .pendings:
@@ -22,12 +20,8 @@ struct MemoryEconomy: EconomyReader {
             for (id, row) in state.transfers.sorted(by: { $0.key < $1.key }) {
                 try body(.transfer(id, sequence: row.record.sequence, resolution: row.resolution))
             }
-        case .accountRecords:
-            // Nothing but the log itself is kept here.
-            let pairs = state.records.flatMap { row in row.record.accounts.map { ($0, row.record.sequence) } }
-            for (account, sequence) in pairs.sorted(by: { $0 < $1 }) {
-                try body(.accountRecord(account, sequence: sequence))
-            }
+        case .rules:
+            for row in state.records where row.record.rule != nil { try body(.rule(sequence: row.record.sequence)) }
         case .paid:
             for (subject, sequence) in state.paid.sorted(by: { $0.key < $1.key }) {
                 try body(.paid(subject, sequence: sequence))
@@ -79,6 +73,10 @@ struct MemoryEconomy: EconomyReader {
             try point(account, to: records(of: account).last { $0.record.sequence < end })
         case .accountRecords(let account, let start):
             for row in records(of: account) where row.record.sequence >= start { try point(account, to: row) }
+        case .rules(let start):
+            for row in state.records where row.record.rule != nil && row.record.sequence >= start {
+                try body(.rule(sequence: row.record.sequence))
+            }
         case .tiles(let level, let start):
             try rows(of: .tiles) { row in
                 guard case .tile(let root) = row, root.tile.level == level, root.tile.number >= start else { return }
@@ -91,7 +89,8 @@ struct MemoryEconomy: EconomyReader {
     }
 
     private func tell(_ row: LedgerRow, _ body: (EconomyRow) throws -> Void) throws {
-        try body(.record(sequence: row.record.sequence, bytes: row.bytes, hash: row.hash.bytes))
+        let sequence = row.record.sequence
+        try body(.record(sequence: sequence, bytes: row.bytes, hash: row.hash.bytes, earlier: row.earlier))
     }
 
     func hashes(of tile: TileID) -> [Digest] {

@@ -256,7 +256,7 @@ struct MemoryState: Sendable {
             if let old = accounts[account.id] {
                 guard !old.isClosed, (old.kind, old.unit, old.owner) == (account.kind, account.unit, account.owner)
                 else {
-                    throw Refusal("an account keeps kind, unit and owner, and nothing moves once it is closed")
+                    throw Refusal(Guard.otherAccount)
                 }
             }
             put(\.accounts, account.id, account, &undo)

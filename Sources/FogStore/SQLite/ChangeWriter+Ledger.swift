@@ -24,8 +24,10 @@ extension ChangeWriter {
             expected += 1
             try log.write(row)
         }
-        var upsert = try Prepared(database, Self.upsertAccount)
-        for account in change.accounts { try Self.write(account, &upsert) }
+        if !change.accounts.isEmpty {
+            var accounts = try AccountWrites(database, openedFrom: expected - UInt64(change.rows.count))
+            for account in change.accounts { try accounts.write(account) }
+        }
         for key in change.keys { try write(key) }
         for pending in change.pendingOpened { try open(pending) }
         for resolution in change.pendingResolved { try resolve(resolution) }
@@ -48,28 +50,6 @@ extension ChangeWriter {
         upsert.bind(tree.checkpoint.number)
         upsert.bind(tree.checkpoint.size)
         upsert.bind(tree.checkpoint.note)
-        try upsert.run()
-    }
-
-    private static let upsertAccount = """
-        INSERT INTO ledger_accounts VALUES (\(marks(10))) ON CONFLICT DO UPDATE SET kind = excluded.kind, \
-        unit = excluded.unit, owner = excluded.owner, debits_pending = excluded.debits_pending, \
-        debits_posted = excluded.debits_posted, credits_pending = excluded.credits_pending, \
-        credits_posted = excluded.credits_posted, open_pendings = excluded.open_pendings, closed = excluded.closed
-        """
-
-    private static func write(_ account: Account, _ upsert: inout Prepared) throws {
-        upsert.rewind()
-        upsert.bind(account.id)
-        upsert.bind(Int(account.kind.rawValue))
-        upsert.bind(Int(account.unit.rawValue))
-        upsert.bind(account.owner)
-        upsert.bind(account.counters.debitsPending)
-        upsert.bind(account.counters.debitsPosted)
-        upsert.bind(account.counters.creditsPending)
-        upsert.bind(account.counters.creditsPosted)
-        upsert.bind(Int(account.openPendings))
-        upsert.bind(account.isClosed)
         try upsert.run()
     }
 
@@ -113,16 +93,71 @@ extension ChangeWriter {
     }
 }
 
+/// The statements that write accounts.
+private struct AccountWrites {
+    private let database: Database
+    private let start: UInt64
+    private var update: Prepared
+
+    /// - Parameter start: accounts whose first record is below it are there.
+    init(_ database: Database, openedFrom start: UInt64) throws {
+        self.database = database
+        self.start = start
+        update = try Prepared(
+            database,
+            """
+            UPDATE ledger_accounts SET debits_pending = ?, debits_posted = ?, credits_pending = ?, credits_posted = ?, \
+            open_pendings = ?, closed = ?, last_record = ? \
+            WHERE first_record = ? AND id = ? AND kind = ? AND unit = ? AND owner = ?
+            """)
+    }
+
+    mutating func write(_ account: Account) throws {
+        guard account.firstRecord < start else { return try open(account) }
+        update.rewind()
+        bindWhatMoves(account, to: &update)
+        update.bind(account.lastRecord)
+        update.bind(account.firstRecord)
+        bindWhatStays(account, to: &update)
+        guard try update.run() == 1 else { throw ChangeWriter.Refusal(Guard.otherAccount) }
+    }
+
+    private func open(_ account: Account) throws {
+        var insert = try Prepared(database, "INSERT INTO ledger_accounts VALUES (\(marks(12)))")
+        bindWhatStays(account, to: &insert)
+        bindWhatMoves(account, to: &insert)
+        insert.bind(account.firstRecord)
+        insert.bind(account.lastRecord)
+        try insert.run()
+    }
+
+    private func bindWhatStays(_ account: Account, to statement: inout Prepared) {
+        statement.bind(account.id)
+        statement.bind(Int(account.kind.rawValue))
+        statement.bind(Int(account.unit.rawValue))
+        statement.bind(account.owner)
+    }
+
+    private func bindWhatMoves(_ account: Account, to statement: inout Prepared) {
+        statement.bind(account.counters.debitsPending)
+        statement.bind(account.counters.debitsPosted)
+        statement.bind(account.counters.creditsPending)
+        statement.bind(account.counters.creditsPosted)
+        statement.bind(Int(account.openPendings))
+        statement.bind(account.isClosed)
+    }
+}
+
 /// The statements that write a record and what it is found by, each looked up once for all records of a change.
 private struct LogInserts {
     private var record: Prepared
-    private var accountRecord: Prepared
+    private var rule: Prepared
     private var transfer: Prepared
     private var paid: Prepared
 
     init(_ database: Database) throws {
-        record = try Prepared(database, "INSERT INTO ledger_records VALUES (?, ?, ?)")
-        accountRecord = try Prepared(database, "INSERT INTO ledger_account_records VALUES (?, ?)")
+        record = try Prepared(database, "INSERT INTO ledger_records VALUES (?, ?, ?, ?, ?)")
+        rule = try Prepared(database, "INSERT INTO ledger_rules VALUES (?)")
         transfer = try Prepared(database, "INSERT INTO ledger_transfers VALUES (?, ?, NULL)")
         paid = try Prepared(database, "INSERT INTO ledger_paid VALUES (?, ?)")
     }
@@ -133,12 +168,13 @@ private struct LogInserts {
         record.bind(line.sequence)
         record.bind(row.hash)
         record.bind(row.bytes)
+        record.bind(row.earlier.first)
+        record.bind(row.earlier.second)
         try record.run()
-        for account in line.accounts {
-            accountRecord.rewind()
-            accountRecord.bind(account)
-            accountRecord.bind(line.sequence)
-            try accountRecord.run()
+        if line.rule != nil {
+            rule.rewind()
+            rule.bind(line.sequence)
+            try rule.run()
         }
         guard let id = line.transfer?.id else { return }
         transfer.rewind()

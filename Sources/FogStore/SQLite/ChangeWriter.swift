@@ -138,8 +138,9 @@ struct ChangeWriter {
         insert.bind(record.reservedGibibyte?.micro)
         JobRows.bind(record.progress, to: &insert)
         try insert.run()
-        var document = try Prepared(database, "INSERT INTO job_documents VALUES (last_insert_rowid(), ?)")
+        var document = try Prepared(database, "INSERT INTO job_documents VALUES (last_insert_rowid(), ?, ?)")
         document.bind(job.document)
+        document.bind(job.request.isRequest ? job.request.stored : nil)
         try document.run()
     }
 

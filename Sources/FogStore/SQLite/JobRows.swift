@@ -1,5 +1,6 @@
 internal import FogCore
 internal import FogJobs
+internal import FogLedger
 
 /// The columns of jobs, tasks, attempts and events, in the order in which they are bound and read.
 enum JobRows {
@@ -28,6 +29,13 @@ enum JobRows {
         record.reservedCore = row.optional { $0.credits() }
         record.reservedGibibyte = row.optional { $0.credits() }
         return record
+    }
+
+    /// With its document, and what its submitter signed.
+    static func readStored(_ row: inout Columns) throws -> StoredJob {
+        StoredJob(
+            record: try readJob(&row), document: row.text(),
+            request: try row.optional { try Authorisation(stored: $0.bytes()) } ?? .none)
     }
 
     private static func readProgress(_ row: inout Columns) throws -> JobProgress {

@@ -18,7 +18,8 @@ enum LedgerRows {
     }
 
     static let account = """
-        id, kind, unit, owner, debits_pending, debits_posted, credits_pending, credits_posted, open_pendings, closed
+        id, kind, unit, owner, debits_pending, debits_posted, credits_pending, credits_posted, open_pendings, closed, \
+        first_record, last_record
         """
 
     static func readAccount(_ row: inout Columns) throws -> Account {
@@ -30,7 +31,8 @@ enum LedgerRows {
             counters: Counters(
                 debitsPending: row.int64(), debitsPosted: row.int64(), creditsPending: row.int64(),
                 creditsPosted: row.int64()),
-            openPendings: try row.int32(), isClosed: try flag(row.int64()))
+            openPendings: try row.int32(), isClosed: try flag(row.int64()), firstRecord: try row.uint64(),
+            lastRecord: try row.uint64())
     }
 
     static let pending = "id, debit, credit, amount, unit, subject, expires, sequence"
@@ -54,6 +56,12 @@ enum LedgerRows {
 
     static func readRecord(_ row: inout Columns) throws -> StoredLedgerRecord {
         StoredLedgerRecord(sequence: try row.uint64(), bytes: row.bytes(), hash: try row.digest())
+    }
+
+    static let earlier = "earlier_first, earlier_second"
+
+    static func readEarlier(_ row: inout Columns) throws -> EarlierRecords {
+        EarlierRecords(first: try row.optional { try $0.uint64() }, second: try row.optional { try $0.uint64() })
     }
 
     static let checkpoint = "number, size, note"

@@ -70,7 +70,11 @@ struct Prepared {
         note(value.withUnsafeBytes { fog_sqlite_bind_blob(handle, index, $0.baseAddress, Int32($0.count)) })
     }
 
-    mutating func bind(_ value: Digest) { bind(value.bytes) }
+    mutating func bind(_ value: Digest) {
+        let index = next()
+        note(value.withUnsafeBytes { fog_sqlite_bind_blob(handle, index, $0.baseAddress, Int32($0.count)) })
+    }
+
     mutating func bind(_ value: PublicKey) { bind(value.bytes) }
 
     mutating func bind<Subject>(_ value: Identifier<Subject>) {
@@ -81,6 +85,7 @@ struct Prepared {
 
     mutating func bind(_ value: Int?) { if let value { bind(value) } else { bindNull() } }
     mutating func bind(_ value: Int64?) { if let value { bind(value) } else { bindNull() } }
+    mutating func bind(_ value: UInt64?) { if let value { bind(value) } else { bindNull() } }
     mutating func bind(_ value: UInt32?) { if let value { bind(value) } else { bindNull() } }
     mutating func bind(_ value: String?) { if let value { bind(value) } else { bindNull() } }
     mutating func bind(_ value: [UInt8]?) { if let value { bind(value) } else { bindNull() } }
@@ -202,7 +207,13 @@ struct Columns {
         return Identifier(high: UInt64(bigEndian: high), low: UInt64(bigEndian: low))
     }
 
-    mutating func digest() throws -> Digest { try Digest(bytes: bytes()) }
+    mutating func digest() throws -> Digest {
+        let index = next()
+        guard let start = sqlite3_column_blob(handle, index) else { return try Digest(bytes: []) }
+        return try Digest(
+            bytes: UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, index))))
+    }
+
     mutating func key() throws -> PublicKey { try PublicKey(bytes: bytes()) }
 
     /// A word of a closed set.

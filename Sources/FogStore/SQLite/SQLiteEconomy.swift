@@ -55,12 +55,12 @@ struct SQLiteEconomy: EconomyReader {
 
     private static func columns(of table: EconomyTable) -> String {
         switch table {
-        case .records: LedgerRows.record
+        case .records: "\(LedgerRows.record), \(LedgerRows.earlier)"
         case .accounts: LedgerRows.account
         case .pendings: LedgerRows.pending
         case .keys: LedgerRows.key
         case .transfers: "id, sequence, resolution"
-        case .accountRecords: "account, sequence"
+        case .rules: "sequence"
         case .paid: "subject, sequence"
         case .tiles: "level, number, root"
         case .checkpoints: LedgerRows.checkpoint
@@ -71,10 +71,9 @@ struct SQLiteEconomy: EconomyReader {
     /// Documents lie in the order in which they came: reading them by digest would jump to and fro.
     private static func order(of table: EconomyTable) -> String {
         switch table {
-        case .records: "ORDER BY sequence"
+        case .records, .rules: "ORDER BY sequence"
         case .accounts, .pendings, .transfers: "ORDER BY id"
         case .keys: "ORDER BY key"
-        case .accountRecords: "ORDER BY account, sequence"
         case .paid: "ORDER BY subject"
         case .tiles: "ORDER BY level, number"
         case .checkpoints: "ORDER BY number"
@@ -85,7 +84,10 @@ struct SQLiteEconomy: EconomyReader {
     private static func read(_ table: EconomyTable, _ row: inout Columns) throws -> EconomyRow {
         do {
             switch table {
-            case .records: return .record(sequence: try row.uint64(), bytes: row.bytes(), hash: row.bytes())
+            case .records:
+                return .record(
+                    sequence: try row.uint64(), bytes: row.bytes(), hash: row.bytes(),
+                    earlier: try LedgerRows.readEarlier(&row))
             case .accounts: return .account(try LedgerRows.readAccount(&row))
             case .pendings: return .pending(try LedgerRows.readPending(&row))
             case .keys: return .key(try LedgerRows.readKey(&row))
@@ -93,7 +95,7 @@ struct SQLiteEconomy: EconomyReader {
                 return .transfer(
                     try row.id(), sequence: try row.uint64(),
                     resolution: try row.optional { try LedgerRows.resolution($0.int64()) })
-            case .accountRecords: return .accountRecord(try row.id(), sequence: try row.uint64())
+            case .rules: return .rule(sequence: try row.uint64())
             case .paid: return .paid(try row.id(), sequence: try row.uint64())
             case .tiles:
                 let tile = TileID(level: Int(try row.uint32()), number: try row.uint64())
@@ -118,19 +120,15 @@ struct SQLiteEconomy: EconomyReader {
         case .transfer(let id): try walk(.transfers, "WHERE id = ?", body) { $0.bind(id) }
         case .paid(let subject): try walk(.paid, "WHERE subject = ?", body) { $0.bind(subject) }
         case .firstRecord(let account):
-            try walk(.accountRecords, "WHERE account = ? ORDER BY sequence LIMIT 1", body) { $0.bind(account) }
+            if let first = try ends(of: account)?.first { try body(.accountRecord(account, sequence: first)) }
         case .lastRecord(let account, let end):
-            try walk(
-                .accountRecords, "WHERE account = ? AND sequence < ? ORDER BY sequence DESC LIMIT 1", body
-            ) { query in
-                query.bind(account)
-                query.bind(end)
-            }
+            try trail(of: account, below: end, limit: 1) { try body(.accountRecord(account, sequence: $0)) }
         case .accountRecords(let account, let start):
-            try walk(.accountRecords, "WHERE account = ? AND sequence >= ? ORDER BY sequence", body) { query in
-                query.bind(account)
-                query.bind(start)
-            }
+            var sequences: [UInt64] = []
+            try trail(of: account, downTo: start) { sequences.append($0) }
+            for sequence in sequences.reversed() { try body(.accountRecord(account, sequence: sequence)) }
+        case .rules(let start):
+            try walk(.rules, "WHERE sequence >= ? ORDER BY sequence", body) { $0.bind(start) }
         case .tiles(let level, let start):
             try walk(.tiles, "WHERE level = ? AND number >= ? ORDER BY number", body) { query in
                 query.bind(level)
@@ -153,6 +151,36 @@ struct SQLiteEconomy: EconomyReader {
                 })
         } catch is Enough {}
         for row in rows.reversed() { try body(row) }
+    }
+
+    /// What does not hold together ends the trail; the audit of the rows themselves says what is wrong.
+    private func trail(
+        of account: AccountID, below end: UInt64 = .max, downTo start: UInt64 = 0, limit: Int = .max,
+        _ body: (UInt64) throws -> Void
+    ) throws {
+        try whatIsThere {
+            var trail = try AccountTrail(database, of: account, before: end)
+            var count = 0
+            while count < limit, let record = try trail.next(), record.sequence >= start {
+                try body(record.sequence)
+                count += 1
+            }
+        }
+    }
+
+    private func ends(of account: AccountID) throws -> (first: UInt64, last: UInt64)? {
+        var ends: (UInt64, UInt64)?
+        try whatIsThere { ends = try AccountTrail.ends(of: account, in: database) }
+        return ends
+    }
+
+    private func whatIsThere(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch is any CodedFailure {
+        } catch {
+            _ = try Self.words(error)
+        }
     }
 
     func hashes(of tile: TileID) throws -> [Digest] { try SQLiteStore.hashes(of: tile, in: database) }

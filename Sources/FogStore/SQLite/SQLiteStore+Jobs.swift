@@ -8,11 +8,10 @@ extension SQLiteStore {
     package func openJobs() async throws(StoreFailure) -> [StoredJob] {
         try await read { database in
             let sql = """
-                SELECT \(JobRows.job), document FROM jobs JOIN job_documents ON job = row WHERE settled = 0 ORDER BY id
+                SELECT \(JobRows.job), document, request FROM jobs JOIN job_documents ON job = row
+                WHERE settled = 0 ORDER BY id
                 """
-            return try Prepared(database, sql).all { row in
-                StoredJob(record: try JobRows.readJob(&row), document: row.text())
-            }
+            return try Prepared(database, sql).all(JobRows.readStored)
         }
     }
 
@@ -63,9 +62,10 @@ extension SQLiteStore {
     package func job(_ id: JobID) async throws(StoreFailure) -> StoredJob? {
         try await read { database in
             var query = try Prepared(
-                database, "SELECT \(JobRows.job), document FROM jobs JOIN job_documents ON job = row WHERE id = ?")
+                database,
+                "SELECT \(JobRows.job), document, request FROM jobs JOIN job_documents ON job = row WHERE id = ?")
             query.bind(id)
-            return try query.first { row in StoredJob(record: try JobRows.readJob(&row), document: row.text()) }
+            return try query.first(JobRows.readStored)
         }
     }
 

@@ -85,16 +85,10 @@ extension SQLiteStore {
         -> [StoredLedgerRecord]
     {
         try await read { database in
-            var query = try Prepared(
-                database,
-                """
-                SELECT \(LedgerRows.record) FROM ledger_account_records JOIN ledger_records USING (sequence) \
-                WHERE account = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?
-                """)
-            query.bind(account)
-            query.bind(sequence ?? .max)
-            query.bind(max(0, limit))
-            return try query.all(LedgerRows.readRecord)
+            var trail = try AccountTrail(database, of: account, before: sequence ?? .max)
+            var records: [StoredLedgerRecord] = []
+            while records.count < limit, let record = try trail.next() { records.append(record) }
+            return records
         }
     }
 
@@ -155,19 +149,16 @@ extension SQLiteStore {
             let accounts = "SELECT \(LedgerRows.account) FROM ledger_accounts WHERE closed = 0 ORDER BY id"
             let pendings = "SELECT \(LedgerRows.pending) FROM ledger_pendings ORDER BY id"
             let keys = "SELECT \(LedgerRows.key) FROM ledger_keys ORDER BY key"
-            var rules = try Prepared(
-                database,
-                """
-                SELECT \(LedgerRows.record) FROM ledger_account_records JOIN ledger_records USING (sequence) \
-                WHERE account = ? ORDER BY sequence
-                """)
-            rules.bind(AccountID.rulebook)
+            let rules =
+                "SELECT \(LedgerRows.record) FROM ledger_rules JOIN ledger_records USING (sequence) ORDER BY sequence"
             return LedgerProjection(
                 accounts: try Prepared(database, accounts).all(LedgerRows.readAccount),
                 pendings: try Prepared(database, pendings).all(LedgerRows.readPending),
                 keys: try Prepared(database, keys).all(LedgerRows.readKey),
                 rules: Rulebook(
-                    try rules.all(LedgerRows.readRecord).compactMap { try LedgerRecord(decoding: $0.bytes).rule }),
+                    try Prepared(database, rules).all(LedgerRows.readRecord).compactMap {
+                        try LedgerRecord(decoding: $0.bytes).rule
+                    }),
                 head: head)
         }
     }

@@ -117,14 +117,22 @@ package final class SQLiteStore: Store {
     /// Whether the file says that it is Fog's, of some version, and is not as that version leaves it; or denies it and has
     /// tables of Fog's all the same.
     private static func isForeign(_ pool: DatabasePool) throws -> Bool {
-        try pool.read { database in
-            if try Schema.mark(in: database) != Schema.applicationID { return try Schema.hasLedger(database) }
-            guard let version = try Schema.version(of: database) else {
-                // Of later steps this version knows nothing; a file that lacks earlier ones was never left so.
-                return try !Schema.migrator.hasBeenSuperseded(database) || Schema.differences(in: database).isEmpty
-            }
-            return try version != Schema.newest && !Schema.differences(in: database, upTo: version).isEmpty
+        do {
+            return try pool.read(isForeign(_:))
+        } catch {
+            // The list of steps cannot be read: no version leaves it so.
+            guard Schema.isDamage(error) else { throw error }
+            return true
         }
+    }
+
+    private static func isForeign(_ database: Database) throws -> Bool {
+        if try Schema.mark(in: database) != Schema.applicationID { return try Schema.hasLedger(database) }
+        guard let version = try Schema.version(of: database) else {
+            // Of later steps this version knows nothing; a file that lacks earlier ones was never left so.
+            return try !Schema.migrator.hasBeenSuperseded(database) || Schema.differences(in: database).isEmpty
+        }
+        return try version != Schema.newest && !Schema.differences(in: database, upTo: version).isEmpty
     }
 
     private static func requireComplete(_ pool: DatabasePool) throws {

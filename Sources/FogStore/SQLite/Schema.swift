@@ -26,12 +26,15 @@ enum Schema {
         migrator.registerMigration("10-asks") { try $0.execute(sql: asks) }
         migrator.registerMigration("11-market") { try $0.execute(sql: market) }
         migrator.registerMigration("12-stays") { try $0.execute(sql: stays) }
-        migrator.registerMigration("13-sealed-keys") { try $0.execute(sql: sealedKeys) }
+        migrator.registerMigration("13-earlier-records") { try joinRecords($0) }
+        migrator.registerMigration("14-requests") { try $0.execute(sql: requests) }
+        migrator.registerMigration("16-sealed-keys") { try $0.execute(sql: sealedKeys) }
         return migrator
     }
 
     private static let nodeLabels = "ALTER TABLE nodes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';"
     private static let stays = "ALTER TABLE nodes ADD COLUMN stays TEXT NOT NULL DEFAULT '';"
+    private static let requests = "ALTER TABLE job_documents ADD COLUMN request BLOB;"
     private static let traces = "ALTER TABLE jobs ADD COLUMN traceparent TEXT;"
 
     private static let asks = """
@@ -241,8 +244,18 @@ enum Schema {
         if mark != applicationID { words.append("the application id is \(mark), wanted \(applicationID)") }
         let user = try Int32.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         if user != 0 { words.append("the user version is \(user), wanted 0") }
-        if try version(of: database) != newest { words.append("the steps of the schema are not this version's") }
+        do {
+            if try version(of: database) != newest { words.append("the steps of the schema are not this version's") }
+        } catch {
+            guard isDamage(error) else { throw error }
+            words.append("the steps of the schema cannot be read: \((error as? DatabaseError)?.message ?? "no text")")
+        }
         return words
+    }
+
+    /// Whether what was read is damaged, and not the way to it. What is no text where text should be has no code of SQLite's.
+    static func isDamage(_ error: any Error) -> Bool {
+        (error as? DatabaseError).map { $0.resultCode == .SQLITE_CORRUPT } ?? true
     }
 
     /// How the tables, indexes, triggers and views of a file differ from those that this version makes, in words.
@@ -269,12 +282,14 @@ enum Schema {
             })
     }
 
-    static func appendOnly(_ table: String) -> String {
+    static func appendOnly(_ table: String) -> String { unchanged(table) + undeletable(table) }
+
+    static func unchanged(_ table: String) -> String {
         """
 
         CREATE TRIGGER \(table)_unchanged BEFORE UPDATE ON \(table)
         BEGIN SELECT RAISE(ABORT, '\(table) is append-only'); END;
-        """ + undeletable(table)
+        """
     }
 
     static func undeletable(_ table: String) -> String {

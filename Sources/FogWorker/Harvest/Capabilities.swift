@@ -25,7 +25,7 @@ package enum Capabilities {
             volumes: (try? SharedVolumes(configuration.volumes, stateDirectory: configuration.stateDirectory))?.names
                 ?? [],
             profiles: profiles, missingIsolation: missing, software: configuration.software,
-            isMobile: MachineFacts.isMobile())
+            isMobile: MachineFacts.isMobile(), privacy: configuration.privacy, mix: configuration.mix)
     }
 
     /// The profiles whose requirements this machine meets, and what is missing of the `default` one.

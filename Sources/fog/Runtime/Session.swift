@@ -14,7 +14,7 @@ final class Session: Sendable {
     let environment: [String: String]
     let clock: any FogClock = SystemClock()
     private let carriers = Mutex<[String: HTTPCarrier]>([:])
-    private let mixWays = Mutex<[FogContext.MixWay: MixWayCarrier]>([:])
+    private let mixWays = Mutex<[MixOwner: MixWayCarrier]>([:])
 
     var mode: OutputMode { settings.output }
     var now: Timestamp { clock.now }
@@ -58,6 +58,12 @@ final class Session: Sendable {
 
     // MARK: The coordinator
 
+    /// Whose packets go which way: those of two keys never share a circuit.
+    private struct MixOwner: Hashable {
+        let way: FogContext.MixWay
+        let key: KeyID
+    }
+
     /// The one carrier of this process to an address.
     /// - Parameter pin: the coordinator's key, when nobody else's certificate will do.
     func carrier(to server: String, pin: PublicKey? = nil) throws -> HTTPCarrier {
@@ -79,10 +85,17 @@ final class Session: Sendable {
         guard let mix = context.mix else {
             return try carrier(to: context.server, pin: context.isPinned ? context.coordinator : nil)
         }
+        return try carrier(
+            through: mix, of: try KeyFile.read(settings.identity ?? context.identityFile).publicKey.id)
+    }
+
+    /// - Parameter key: whose packets they are.
+    func carrier(through mix: FogContext.MixWay, of key: KeyID) throws -> any Carrier {
+        let owner = MixOwner(way: mix, key: key)
         let (way, isNew) = try mixWays.withLock { ways in
-            if let way = ways[mix] { return (way, false) }
-            let way = try MixWayCarrier(mix, state: folders.state)
-            ways[mix] = way
+            if let way = ways[owner] { return (way, false) }
+            let way = try MixWayCarrier(mix, owner: owner.key, state: folders.state)
+            ways[owner] = way
             return (way, true)
         }
         if isNew, way.isTest { console.warn("NO ANONYMITY: the mixnet is a test network") }

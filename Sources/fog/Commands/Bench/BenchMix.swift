@@ -10,7 +10,7 @@ struct BenchMix: SessionCommand {
         "mix", "Time a core at a mix's work: a packet opened, looked up among the replays, and stripped.",
         examples: [
             "fog bench mix", "fog bench mix --vs-floor ./mix_floor", "fog bench mix --replays 10000000",
-            "fog bench mix --node",
+            "fog bench mix --node", "fog bench mix --node --threads 2 --packets 100000",
         ],
         more: """
             Packets are made beforehand and taken through one hop in batches of 128, by the CPU time of one thread. The \
@@ -28,6 +28,9 @@ struct BenchMix: SessionCommand {
     @Flag(help: "Time a whole mix instead, from socket to socket.")
     var node = false
 
+    @Option(help: "Threads of the mix of --node, 1 to 64.")
+    var threads = 1
+
     @OptionGroup var bench: BenchOptions
     @OptionGroup var common: LocalOptions
 
@@ -35,6 +38,7 @@ struct BenchMix: SessionCommand {
         guard (128...100_000).contains(packets) else {
             throw ValidationError("--packets must be 128 to 100000, found \(packets)")
         }
+        guard (1...64).contains(threads) else { throw ValidationError("--threads must be 1 to 64, found \(threads)") }
         if let replays, !(1...100_000_000).contains(replays) {
             throw ValidationError("--replays must be 1 to 100000000, found \(replays)")
         }
@@ -73,7 +77,8 @@ struct BenchMix: SessionCommand {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         for suite in PacketSuite.allCases {
             try Disk.makeFolder("\(folder)/\(suite)")
-            let load = try MixNodeLoad(suite: suite, packets: packets, folder: "\(folder)/\(suite)")
+            let load = try MixNodeLoad(
+                suite: suite, packets: packets, threads: threads, folder: "\(folder)/\(suite)")
             var (rates, walls, others, floors, ratios) = ([Double](), [Double](), [Double](), [Double](), [Double]())
             for _ in 0..<bench.runs {
                 let before = try floor()[suite]

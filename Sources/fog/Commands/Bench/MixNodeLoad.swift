@@ -3,12 +3,14 @@ internal import FogCore
 internal import FogMixnet
 import Foundation
 
-/// A mix of one thread between a generator and a sink, over sockets of the loopback.
+/// A mix between a generator and a sink, over sockets of the loopback.
 ///
-/// The sink is a mix that holds no key, so it drops what comes unopened. Counted is the CPU time of the mix's own thread; what
-/// the generator and the sink take is told apart.
+/// The sink is a mix that holds no key, so it drops what comes unopened. Counted is the CPU time of the mix's own threads;
+/// what the generator and the sink take is told apart.
 struct MixNodeLoad {
     let suite: PacketSuite
+    /// Of the mix; the generator has a link to each.
+    private let threads: Int
     private let folder: String
     private let stores: [MixKeyStore]
     private let identities = [SigningKey.generate().publicKey, SigningKey.generate().publicKey]
@@ -18,8 +20,9 @@ struct MixNodeLoad {
     private static let length = TimeSpan.seconds(800_000)
     private static let chunk = 128
 
-    init(suite: PacketSuite, packets: Int, folder: String) throws {
+    init(suite: PacketSuite, packets: Int, threads: Int, folder: String) throws {
         self.suite = suite
+        self.threads = threads
         self.folder = folder
         stores = try (0..<2).map { try MixKeyStore(folder: "\(folder)/\($0)") }
         let epoch = UInt64(Self.time.seconds / 800_000)
@@ -38,7 +41,8 @@ struct MixNodeLoad {
     struct Figures {
         /// Packets a second of the mix's own CPU time.
         let perSecond: Double
-        /// Packets a second as time passes, with everything on the same machine.
+        /// Packets a second as time passes, with everything on the same machine, until the last one was taken; those that
+        /// wait for their time then were paid for.
         let asTimePasses: Double
         /// Share of all CPU time that the generator and the sink took.
         let others: Double
@@ -68,28 +72,34 @@ struct MixNodeLoad {
     }
 
     private func drive(_ mix: MixNode, at node: MixNetworkView.Node) async throws -> Figures {
-        let client = try await MixClient.connect(to: node, network: .zero, suite: suite)
+        var clients: [MixClient] = []
+        for _ in 0..<threads { clients.append(try await MixClient.connect(to: node, network: .zero, suite: suite)) }
+        var taken = 0
         let (own, all, watch) = (try await mix.cpuSeconds(), Self.cpu(), Stopwatch())
-        for start in stride(from: 0, to: made.count, by: Self.chunk) {
+        for (number, start) in stride(from: 0, to: made.count, by: Self.chunk).enumerated() {
             let packets = Array(made[start..<min(start + Self.chunk, made.count)])
-            // The generator waits rather than have the link take more than it can hold.
-            while try await mix.counters().counters.received + 16 * Self.chunk < start {
+            // The generator waits rather than have the links take more than they can hold. It asks seldom: the answer is
+            // as long in coming as what the mix has before it.
+            while taken + 8 * threads * Self.chunk < start {
                 try await Task.sleep(for: .milliseconds(1))
+                taken = try await mix.counters().counters.received
             }
-            try await client.send(packets)
+            try await clients[number % threads].send(packets)
         }
+        var wall = 0.0
         while true {
             let counters = try await mix.counters().counters
+            if wall == 0, counters.received >= made.count { wall = watch.seconds }
             if counters.forwarded + counters.dropped.values.reduce(0, +) >= made.count { break }
             guard watch.seconds < 120 else { throw CommandLineFailure("bench_failed", "packets stayed in the mix") }
             try await Task.sleep(for: .milliseconds(1))
         }
-        let (seconds, wall) = (try await mix.cpuSeconds() - own, watch.seconds)
+        let seconds = try await mix.cpuSeconds() - own
         let counters = try await mix.counters().counters
         guard counters.forwarded == made.count else {
             throw CommandLineFailure("bench_failed", "of \(made.count) packets some were dropped: \(counters.dropped)")
         }
-        await client.close()
+        for client in clients { await client.close() }
         return Figures(
             perSecond: Double(made.count) / seconds, asTimePasses: Double(made.count) / wall,
             others: 1 - seconds / max(seconds, Self.cpu() - all))
@@ -100,7 +110,7 @@ struct MixNodeLoad {
     ) async throws -> MixNode {
         var options = MixNode.Options()
         options.port = port
-        options.threads = 1
+        options.threads = index == 0 ? threads : 1
         let view = try MixNetworkView(
             network: .zero, isTest: true, suite: suite, layers: 2, epochLength: Self.length, meanDelay: 50_000_000,
             mixLoopMean: 0, clientRate: 1_000_000, nodes: nodes, randomness: { _ in .zero })

@@ -30,6 +30,10 @@ struct ContextMix: SessionCommand {
     @Option(help: "Hops of each packet: private (3), confidential (5) or secret (7).")
     var level = "private"
 
+    @Flag(
+        help: "Send all packets of a circuit along one route: steadier, and its mixes see more that belongs together.")
+    var pinned = false
+
     @Flag(help: "Go to the coordinator's address again.")
     var direct = false
 
@@ -47,7 +51,8 @@ struct ContextMix: SessionCommand {
         context.mix = nil
         if let network, let service {
             context.mix = FogContext.MixWay(
-                network: Disk.absolute(network), service: try MixServiceAddress(service).description, level: level)
+                network: Disk.absolute(network), service: try MixServiceAddress(service).description, level: level,
+                isPinned: pinned)
             let info = try await FogClient.info(of: session.carrier(for: context), deadline: session.settings.timeout)
             guard info.coordinator == context.coordinator else {
                 throw CommandLineFailure(

@@ -3,6 +3,7 @@ internal import FogAPI
 internal import FogCommandLine
 internal import FogCore
 internal import FogJobs
+internal import FogMixnet
 internal import FogNet
 import Foundation
 
@@ -24,6 +25,17 @@ struct JoinCommand: SessionCommand {
     @Option(help: "What the coordinator will be called here; default its own name.")
     var saveAs: String?
 
+    @Option(
+        help: "The file of a mixnet to join through, and to use from then on: nothing goes to the token's address.",
+        completion: .file())
+    var mix: String?
+
+    @Option(help: "With --mix: the coordinator's service there, NODE/KEY.")
+    var service: String?
+
+    @Option(help: "With --mix: private (3 hops), confidential (5) or secret (7).")
+    var level = "private"
+
     @Flag(help: "Wait until an admin approves, where that is needed.")
     var wait = false
 
@@ -36,6 +48,7 @@ struct JoinCommand: SessionCommand {
     private static let askEvery = TimeSpan.seconds(2)
 
     func validate() throws {
+        guard (mix == nil) == (service == nil) else { throw ValidationError("--mix and --service go together") }
         guard let span = try? TimeSpan(timeout), span > .zero, span <= .days(30) else {
             throw ValidationError("--timeout reads 10m or 1h, at most 30d, found `\(timeout)`")
         }
@@ -43,23 +56,27 @@ struct JoinCommand: SessionCommand {
 
     func run(_ session: Session) async throws {
         let token = try readToken()
-        let carrier = try session.carrier(to: token.url, pin: token.isPinned ? token.coordinator : nil)
-        let info = try await FogClient.info(of: carrier)
+        let path = session.settings.identity ?? session.folders.identityFile
+        let (key, isNew) = try KeyFile.readOrCreate(path)
+        if isNew { session.console.note("made a key: \(path)") }
+        let way = try way
+        let carrier: any Carrier =
+            try way.map { try session.carrier(through: $0, of: key.publicKey.id) }
+            ?? session.carrier(to: token.url, pin: token.isPinned ? token.coordinator : nil)
+        let info = try await FogClient.info(of: carrier, deadline: session.settings.timeout)
         guard info.coordinator == token.coordinator else {
             throw CommandLineFailure(
                 "wrong_coordinator",
                 "\(token.url) has the key \(info.coordinator.id), the token was made by \(token.coordinator.id)",
                 help: "nothing was sent; ask the operator for the right address", status: .denied)
         }
-        let path = session.settings.identity ?? session.folders.identityFile
-        let (key, isNew) = try KeyFile.readOrCreate(path)
-        if isNew { session.console.note("made a key: \(path)") }
-        let client = FogClient(carrier: carrier, key: key, coordinator: token.coordinator, clock: session.clock)
+        var client = FogClient(carrier: carrier, key: key, coordinator: token.coordinator, clock: session.clock)
+        client.deadline = session.settings.timeout
         let wanted = name ?? Self.defaultName
         let body = JoinBody(secret: Base64Bytes(token.secret), key: key.publicKey, name: wanted)
         var me = try await client.join(body)
         // Saved before the wait: whoever is approved later needs no token any more.
-        let context = try save(token, info, path, session)
+        let context = try save(token, info, path, way, session)
         if me.name != wanted, session.mode == .table {
             session.console.note("\(wanted) is taken there: you are \(DisplayText.clean(me.name))")
         }
@@ -117,6 +134,14 @@ struct JoinCommand: SessionCommand {
         }
     }
 
+    private var way: FogContext.MixWay? {
+        get throws {
+            guard let mix, let service else { return nil }
+            return FogContext.MixWay(
+                network: Disk.absolute(mix), service: try MixServiceAddress(service).description, level: level)
+        }
+    }
+
     private func readToken() throws -> JoinToken {
         let text =
             token == "-" ? String(decoding: FileHandle.standardInput.readData(ofLength: 4096), as: UTF8.self) : token
@@ -132,13 +157,15 @@ struct JoinCommand: SessionCommand {
         }
     }
 
-    private func save(_ token: JoinToken, _ info: InfoBody, _ path: String, _ session: Session) throws -> FogContext {
+    private func save(
+        _ token: JoinToken, _ info: InfoBody, _ path: String, _ way: FogContext.MixWay?, _ session: Session
+    ) throws -> FogContext {
         var contexts = try session.contexts()
         let name = saveAs ?? contexts.freeName(for: info.name, coordinator: token.coordinator)
         let context = FogContext(
             name: name, server: token.url, coordinator: token.coordinator, identityFile: path,
             isPinned: token.isPinned,
-            mix: contexts[name].flatMap { $0.coordinator == token.coordinator ? $0.mix : nil })
+            mix: way ?? contexts[name].flatMap { $0.coordinator == token.coordinator ? $0.mix : nil })
         try contexts.put(context, makeCurrent: true)
         try contexts.save(session.folders.contextsFile)
         return context

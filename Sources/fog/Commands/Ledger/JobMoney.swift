@@ -29,7 +29,7 @@ struct JobMoney {
         guard !history.lines.isEmpty else { return session.console.note("no transfers yet") }
         var table = Table([
             .init("RECORD", right: true), .init("AGE", right: true), .init("STEP"), .init("CREDITS", right: true),
-            .init("FROM"), .init("TO"), .init("ATTEMPT", yields: true),
+            .init("FROM"), .init("TO"), .init("ATTEMPT"), .init("WHY", yields: true),
         ])
         func name(_ account: AccountID) -> String {
             account == history.escrow ? "escrow" : account == history.payer ? "payer" : AccountWords.short(account)
@@ -42,6 +42,7 @@ struct JobMoney {
                 Table.Cell(name(line.from)), Table.Cell(name(line.to)),
                 // The job stands in the question.
                 Table.Cell(line.attempt.map { "\($0.task.number).\($0.token)" } ?? ""),
+                Table.Cell(DisplayText.clean(line.why ?? "")),
             ])
         }
         session.console.print(table)

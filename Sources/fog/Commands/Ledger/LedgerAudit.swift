@@ -31,6 +31,8 @@ struct LedgerAudit: SessionCommand {
             valueName: "record-or-checkpoint"))
     var since: String?
 
+    @OptionGroup var witnesses: WitnessOptions
+
     @Flag(help: "Leave out the signatures of who asked for each record, some 60 microseconds each.")
     var withoutSignatures = false
 
@@ -64,6 +66,10 @@ struct LedgerAudit: SessionCommand {
 
     private func scope() throws -> Scope {
         var scope = Scope(outside: try checkpoint.map(Self.kept))
+        if !witnesses.isEmpty {
+            let policy = try witnesses.read()
+            for kept in scope.outside { try policy.check(SignedNote(kept.note)) }
+        }
         if let since {
             scope.start = UInt64(since)
             if scope.start == nil {
@@ -88,6 +94,11 @@ struct LedgerAudit: SessionCommand {
     }
 
     private func ask(_ session: Session, _ scope: Scope) async throws -> JSON {
+        if !witnesses.isEmpty, checkpoint.isEmpty, database != nil || export != nil {
+            throw CommandLineFailure(
+                "bad_checkpoint", "--witness and --policy speak of a --checkpoint, found none",
+                help: "fog ledger checkpoint --witness KEY --out FILE", status: .usage)
+        }
         if let database { return try await ask(database: database, session, scope) }
         if let export { return try ask(export: export, session, scope) }
         return try await ask(coordinator: session.ledgerClient(), scope)
@@ -112,6 +123,7 @@ struct LedgerAudit: SessionCommand {
     }
 
     private func ask(coordinator client: FogClient, _ scope: Scope) async throws -> JSON {
+        if !witnesses.isEmpty { _ = try await client.cosigned(by: witnesses.read()) }
         for kept in scope.outside { _ = try await client.follow(VerifiedCheckpoint(kept.note, key: client.logKey)) }
         return try await client.audit(since: scope.start, verifiesRequests: !withoutSignatures)
     }

@@ -8,21 +8,28 @@ internal import FogLedger
 struct LedgerCheckpoint: SessionCommand {
     static let configuration = CommandConfiguration(
         "checkpoint", "Show the log's newest signed checkpoint, held against the one kept here.",
-        examples: ["fog ledger checkpoint", "fog ledger checkpoint --out today.checkpoint"],
+        examples: [
+            "fog ledger checkpoint", "fog ledger checkpoint --out today.checkpoint",
+            "fog ledger checkpoint --witness w1.example+…+… --out cosigned.checkpoint",
+        ],
         more: "Exit 1: the log is shorter than it was or another; both checkpoints are then in a file of evidence.")
 
     @Option(help: "Also write the signed note to this file.", completion: .file())
     var out: String?
 
+    @OptionGroup var witnesses: WitnessOptions
+
     @OptionGroup var common: CommonOptions
 
     func run(_ session: Session) async throws {
         let client = try await session.client()
-        guard let newest = try await session.keptCheckpoint(client).follow(client) else {
+        guard var newest = try await session.keptCheckpoint(client).follow(client) else {
             throw CommandLineFailure("no_checkpoint", "the coordinator has signed nothing yet")
         }
+        var found: [NoteKey] = []
+        if !witnesses.isEmpty { (newest, found) = try await client.cosigned(by: witnesses.read()) }
         if let out { try Disk.write(newest.note.bytes, to: out) }
-        CheckpointSheet(checkpoint: newest, key: try client.logKey).show(session)
+        CheckpointSheet(checkpoint: newest, key: try client.logKey, witnesses: found).show(session)
     }
 }
 
@@ -66,10 +73,24 @@ extension Session {
     }
 }
 
+extension FogClient {
+    /// The newest checkpoint that witnesses cosigned, which the log must go on from.
+    /// - Throws: `no_quorum` when too few did, `log_fork` when it is of another history.
+    func cosigned(by policy: WitnessPolicy) async throws -> (VerifiedCheckpoint, [NoteKey]) {
+        guard let cosigned = try await cosignedCheckpoint() else {
+            throw CommandLineFailure("no_quorum", "no witness has cosigned a checkpoint of this log")
+        }
+        let found = try policy.check(cosigned.note)
+        _ = try await follow(cosigned)
+        return (cosigned, found)
+    }
+}
+
 /// A checkpoint for people and scripts.
 struct CheckpointSheet {
     let checkpoint: VerifiedCheckpoint
     let key: NoteKey
+    var witnesses: [NoteKey] = []
 
     func show(_ session: Session) {
         let head = checkpoint.head
@@ -80,6 +101,7 @@ struct CheckpointSheet {
                 .object([
                     "origin": .string(checkpoint.checkpoint.origin), "size": .integer(Int64(clamping: head.size)),
                     "root": .string(head.root.description), "key": .string(key.description),
+                    "witnesses": .array(witnesses.map { .string($0.name) }),
                     "note": .string(String(decoding: checkpoint.note.bytes, as: UTF8.self)),
                 ]))
         case .table:
@@ -88,6 +110,7 @@ struct CheckpointSheet {
             sheet.add("records", "\(head.size)")
             sheet.add("root", head.root.description)
             sheet.add("key", key.description)
+            sheet.add("witnesses", witnesses.isEmpty ? nil : witnesses.map(\.name).joined(separator: ", "))
             sheet.add("signature", "valid", .good)
             session.console.print(sheet)
         }

@@ -16,15 +16,15 @@ struct ProofSheet {
     /// Checks a file.
     /// - Parameters:
     ///   - key: a verifier key; nil = that of the coordinator among this installation's contexts whose log it is.
-    ///   - witnesses: verifier keys of those whose cosignatures count.
-    init(checking bytes: [UInt8], key: String?, witnesses: [String], quorum: Int, _ session: Session) throws {
+    ///   - policy: which cosignatures it needs; the logs that it names are believed.
+    init(checking bytes: [UInt8], key: String?, policy: WitnessPolicy, _ session: Session) throws {
         let proof = try InclusionProof(decoding: bytes)
         let logKey: NoteKey
         if let key {
             logKey = try NoteKey(key)
         } else {
             let origin = try Checkpoint(text: SignedNote(proof.checkpoint).text).origin
-            let keys = try session.contexts().contexts.map { try NoteKey(coordinator: $0.coordinator) }
+            let keys = try policy.logs + session.contexts().contexts.map { try NoteKey(coordinator: $0.coordinator) }
             guard let known = keys.first(where: { $0.name == origin }) else {
                 throw CommandLineFailure(
                     "unknown_log",
@@ -33,8 +33,7 @@ struct ProofSheet {
             }
             logKey = known
         }
-        let keys = try witnesses.map { try NoteKey($0) }
-        (record, checkpoint, self.witnesses) = try proof.verify(key: logKey, witnesses: keys, quorum: quorum)
+        (record, checkpoint, witnesses) = try proof.verify(key: logKey, policy: policy)
     }
 
     func show(_ session: Session) {

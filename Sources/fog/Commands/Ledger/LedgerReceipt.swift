@@ -64,6 +64,7 @@ struct LedgerVerify: SessionCommand {
         examples: [
             "fog ledger verify receipt.fog", "fog ledger verify paid.tlog-proof",
             "fog ledger verify paid.tlog-proof --key fog.ledger/…+…+… --witness w1.example+…+… --quorum 1",
+            "fog ledger verify paid.tlog-proof --policy witnesses.policy",
         ],
         more:
             "Exit 0: the key in the receipt signed it, or the proof's record stands in the log that the coordinator signed; 1: not so."
@@ -75,19 +76,9 @@ struct LedgerVerify: SessionCommand {
     @Option(help: "Of a proof: the log's verifier key; default that of the coordinator you joined.")
     var key: String?
 
-    @Option(help: "Of a proof: the verifier key of a witness whose cosignature counts; repeat it for more.")
-    var witness: [String] = []
-
-    @Option(help: "Of a proof: how many of those witnesses must have cosigned; default all.")
-    var quorum: Int?
+    @OptionGroup var witnesses: WitnessOptions
 
     @OptionGroup var common: CommonOptions
-
-    func validate() throws {
-        guard (0...witness.count).contains(quorum ?? witness.count) else {
-            throw ValidationError("--quorum is at most the number of --witness, \(witness.count)")
-        }
-    }
 
     func run(_ session: Session) async throws {
         guard let bytes = try Disk.readSmall(file) else {
@@ -95,7 +86,7 @@ struct LedgerVerify: SessionCommand {
         }
         if ProofSheet.isProof(bytes) {
             return try ProofSheet(
-                checking: bytes, key: key, witnesses: witness, quorum: quorum ?? witness.count, session
+                checking: bytes, key: key, policy: try witnesses.read(), session
             ).show(session)
         }
         ReceiptSheet(receipt: try ReceiptSheet.checked(bytes, name: file).receipt, paid: nil).show(session)

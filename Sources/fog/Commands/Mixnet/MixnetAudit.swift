@@ -11,7 +11,7 @@ struct MixnetAudit: SessionCommand {
         examples: ["fog mixnet audit network.json", "fog mixnet audit network.json --loops 400 -o json"],
         more: """
             Sends loops through all mixes over the next epoch, waits until the mixes have proved the delays that they owed in it, which \
-            takes nearly two epochs more, and compares. Exit 0: no mix is at fault; 1: some are, and named.
+            takes nearly two epochs more, and compares. Commands that go through the network avoid whom it named. Exit 0: no mix is at fault; 1: some are, and named.
             """)
 
     @Argument(help: "The network's file.", completion: .file())
@@ -94,6 +94,7 @@ struct MixnetAudit: SessionCommand {
         var reputation = MixReputation()
         reputation.take(later, past: consensus)
         reputation.take(findings, of: epoch)
+        try MixClientFolder(of: file.parameters.networkID, in: session.folders.state).keep(reputation)
         Self.show(findings, reputation, epoch, session)
         return findings.keys.contains { !reputation.faults(of: $0, in: epoch).isEmpty }
     }

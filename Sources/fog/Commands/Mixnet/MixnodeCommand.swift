@@ -12,7 +12,7 @@ struct MixnodeCommand: ParsableCommand {
             "fog mixnode key",
             "fog mixnode run --directory network.json --listen 0.0.0.0:7400 --announce mix.example:7400",
         ],
-        subcommands: [MixnodeRun.self, MixnodeKey.self, MixnodeDescribe.self])
+        subcommands: [MixnodeRun.self, MixnodeKey.self, MixnodeClaim.self, MixnodeDescribe.self])
 }
 
 /// Where a node's keys and documents lie.

@@ -103,6 +103,11 @@ struct NodeShow: SessionCommand {
         sheet.add("disk", report.disk.brief)
         sheet.add("gpu", report.gpu > 0 ? "\(report.gpu)" : nil)
         sheet.add("mobile", report.isMobile ? "yes: a battery, or a mobile network" : nil)
+        sheet.add(
+            "private work",
+            report.privacy == .public
+                ? "none" : "up to \(report.privacy)" + (report.mix.map { ", reached through the mixnet (\($0))" } ?? "")
+        )
         sheet.add("region", report.region)
         sheet.add("labels", report.labels.joined(separator: ", "))
         sheet.add("given", node.labelText)

@@ -76,6 +76,9 @@ struct CoordinatorRun: SessionCommand {
     @Option(help: "How long the history of ended jobs is kept.")
     var retention = "7d"
 
+    @Option(help: "A witness that cosigns its checkpoints, KEY@URL as fog witness run prints it; repeat it for more.")
+    var witness: [String] = []
+
     @OptionGroup var mixDoor: MixDoorOptions
 
     @OptionGroup var log: LogOptions
@@ -91,6 +94,7 @@ struct CoordinatorRun: SessionCommand {
         options.rules.take(session.settings)
         options.notices = try session.settings.notices(environment: session.environment)
         options.mixDoor = try mixDoor.door
+        options.witnesses = try witness.map { try WitnessDoor.Place($0) }
         options.installFolder = installFiles.map { Disk.absolute($0) }
         let manager = ServiceManager(environment: session.environment)
         let identityFile = session.settings.identity ?? session.folders.identityFile
@@ -112,7 +116,7 @@ struct CoordinatorRun: SessionCommand {
                     ? JSON.object(["state": .string("ready"), "server": .string(server)]).compact : "ready \(server)")
             manager?.ready("serves \(server)")
         }
-        _ = try await host.enrolOperator(operatorKey.publicKey, name: "operator", credits: .zero)
+        _ = try await host.enrolOperator(operatorKey, name: "operator", credits: .zero)
         host.mixDoor?.announce(session)
         var services = host.services
         if let manager {

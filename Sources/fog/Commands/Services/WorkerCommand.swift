@@ -76,12 +76,22 @@ struct WorkerRun: SessionCommand {
     @Flag(help: "Also offer the profile none, which isolates nothing. For comparisons only.")
     var allowUnsafe = false
 
+    @Option(
+        help: """
+            The highest level of private work to take: public (none), private, confidential or secret; default confidential, \
+            and secret where the context goes through a mixnet at that level.
+            """)
+    var privacy: String?
+
     @OptionGroup var log: LogOptions
 
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
         if let slots, !(1...256).contains(slots) { throw ValidationError("--slots must be 1 to 256, found \(slots)") }
+        if let privacy, PrivacyLevel(rawValue: privacy) == nil {
+            throw ValidationError("--privacy must be public, private, confidential or secret, found `\(privacy)`")
+        }
         if let cpu, !(0.1...1024).contains(cpu) { throw ValidationError("--cpu must be 0.1 to 1024, found \(cpu)") }
     }
 
@@ -91,7 +101,9 @@ struct WorkerRun: SessionCommand {
         let (agent, context) = (prepared.agent, prepared.context)
         defer { withExtendedLifetime(prepared.lock) {} }
         if session.mode == .table {
-            session.console.note("\(prepared.name) works for \(context.server), policy \(prepared.policy)")
+            session.console.note(
+                "\(prepared.name) works for \(context.mix.map { "\(context.name), through the mixnet (\($0.level))" } ?? context.server), policy \(prepared.policy)"
+            )
         }
         var services: [any Service] = [agent]
         if let machine = prepared.machine { services.append(WorkerControl.socket(machine, prepared.folder, logger)) }
@@ -134,6 +146,14 @@ struct WorkerRun: SessionCommand {
         options.preparesSandboxes = prepareAhead
         options.allowUnsafe = allowUnsafe
         options.server = context.server
+        options.privacy = privacy.flatMap { PrivacyLevel(rawValue: $0) }
+        options.mix = context.mix.flatMap { PrivacyLevel(rawValue: $0.level) }
+        guard options.privacy != .secret || options.mix == .secret else {
+            throw CommandLineFailure(
+                "not_secret", "--privacy secret needs a context that goes through a mixnet at the level secret",
+                help: "fog context mix \(context.name) --level secret --network FILE --service NODE/KEY", status: .usage
+            )
+        }
         options.proxyExempt = session.settings.proxyExempt
         options.drainGrace = try TimeSpan(drainGrace)
         let carrier = try session.carrier(for: context)

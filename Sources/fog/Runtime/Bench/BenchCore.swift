@@ -11,6 +11,8 @@ struct BenchCore {
     let key = SigningKey.generate()
     let clock = SystemClock()
     private let client: Principal
+    /// The client's.
+    private let asker: SigningKey
     private var workers: [NodeID: SigningKey] = [:]
 
     var now: Moment { Moment(clock) }
@@ -26,20 +28,29 @@ struct BenchCore {
         let now = Moment(SystemClock())
         core = CoordinatorCore(rules: rules, key: key.publicKey, ledger: Ledger(), eventSequence: 0, seed: 1, at: now)
         core.sealer = LedgerSealer(key: key)
+        core.attributeRecords(at: now)
         if let refusal = core.openBooks(at: now) {
             throw CommandLineFailure("bench_failed", "\(refusal)")
         }
+        let (coordinator, submitter) = (key.publicKey, SigningKey.generate())
+        asker = submitter
+        func signed(_ act: String) throws -> Authorisation {
+            try LocalStatement(act, of: submitter.publicKey, to: coordinator, at: now.wall).signed(by: submitter)
+        }
         client = try core.enrol(
-            key: SigningKey.generate().publicKey, name: "bench", roles: [.client, .admin], account: nil, at: now)
+            key: submitter.publicKey, name: "bench", roles: [.client, .admin], account: nil,
+            authorisation: try signed("enrol"), at: now)
         let document = try GrantDocument(
             account: client.account, amount: credits, time: now.wall, reason: "for the bench",
             signedBy: key)
-        _ = try core.grant(document, by: client, at: now)
+        _ = try core.grant(document, by: client, authorisation: try signed("credits"), at: now)
     }
 
     mutating func addNode(_ name: String, slots: Int) throws -> NodeID {
         let worker = SigningKey.generate()
-        _ = try core.enrol(key: worker.publicKey, name: name, roles: [.worker], account: client.account, at: now)
+        _ = try core.enrol(
+            key: worker.publicKey, name: name, roles: [.worker], account: client.account,
+            authorisation: try statement("enrol", by: worker), at: now)
         let report = NodeReport(
             name: name, architecture: "x86_64", cpu: .cores(Int64(slots)), memory: .gibibytes(Int64(slots)),
             disk: .gibibytes(100))
@@ -60,10 +71,15 @@ struct BenchCore {
 
     mutating func submit(_ spec: JobSpec) throws {
         let document = ManifestDocument(of: spec).canonical
-        let submission = FogCoordinator.Submission(
+        var submission = FogCoordinator.Submission(
             spec: spec, document: document, documentDigest: .blake2b(Array(document.utf8)), files: .empty,
             fileTable: nil, idempotencyKey: nil, submitter: client)
+        submission.request = try statement("submit", by: asker)
         _ = try core.submit(submission, at: now)
+    }
+
+    private func statement(_ act: String, by asker: SigningKey) throws -> Authorisation {
+        try LocalStatement(act, of: asker.publicKey, to: key.publicKey, at: now.wall).signed(by: asker)
     }
 
     /// Leases for a node, at most so many.

@@ -19,10 +19,19 @@ struct CoordinatorHost: Sendable {
     let notifier: Notifier?
     /// Into a mixnet, when it has one.
     let mixDoor: MixDoor?
+    /// To witnesses, when there are some.
+    let witnesses: WitnessDoor?
 
     /// In the order in which they rest on each other.
     var services: [any Service] {
-        (notifier.map { [$0] } ?? []) + [coordinator, server] + (mixDoor.map { [$0] } ?? [])
+        (notifier.map { [$0] } ?? []) + [coordinator, server] + mixServices + (witnesses.map { [$0] } ?? [])
+    }
+
+    private var mixServices: [any Service] {
+        guard let mixDoor else { return [] }
+        let watch = MixWatch(
+            member: mixDoor.member, coordinator: coordinator, clock: SystemClock(), logger: mixDoor.logger)
+        return [mixDoor, watch]
     }
 
     struct Options: Sendable {
@@ -40,6 +49,8 @@ struct CoordinatorHost: Sendable {
         var notices: Notifier.Configuration?
         /// A second door, into a mixnet.
         var mixDoor: MixDoor.Options?
+        /// Who cosigns its checkpoints.
+        var witnesses: [WitnessDoor.Place] = []
     }
 
     /// Opens everything; nothing is served before ``server`` runs.
@@ -84,9 +95,12 @@ struct CoordinatorHost: Sendable {
         if let door = options.mixDoor {
             mixDoor = try await MixDoor.open(door, folder: "\(options.folder)/mix", to: routes, logger: logger)
         }
+        let witnesses = WitnessDoor(
+            places: options.witnesses, coordinator: coordinator, file: "\(options.folder)/cosigned.checkpoint",
+            logger: logger)
         return CoordinatorHost(
             coordinator: coordinator, server: server, folder: options.folder, key: key, notifier: notifier,
-            mixDoor: mixDoor)
+            mixDoor: mixDoor, witnesses: options.witnesses.isEmpty ? nil : witnesses)
     }
 
     /// Remembers requests. What was signed by a clock ahead of ours and admitted before a restart is known by a mark in a
@@ -114,14 +128,15 @@ struct CoordinatorHost: Sendable {
     }
 
     /// Enrols the operator's own key as admin; gives it credits once, when it is new.
-    func enrolOperator(_ key: PublicKey, name: String, credits: Credits) async throws -> Principal {
+    func enrolOperator(_ key: SigningKey, name: String, credits: Credits) async throws -> Principal {
         // A key that was revoked or suspended stays so: a start of the coordinator does not bring it back.
-        if let known = await coordinator.known(key.id) { return known }
+        if let known = await coordinator.known(key.publicKey.id) { return known }
         let roles: Set<Role> = [.admin, .client, .auditor]
-        let principal = try await coordinator.enrol(key: key, name: name, roles: roles, account: nil)
+        let principal = try await coordinator.enrol(key, name: name, roles: roles, account: nil)
         if credits > .zero {
             _ = try await coordinator.grant(
-                credits, to: principal.account, reason: "first start of the coordinator", by: principal)
+                credits, to: principal.account, reason: "first start of the coordinator", by: principal,
+                authorisation: try await coordinator.statement("first credits", by: key))
         }
         return principal
     }

@@ -78,7 +78,7 @@ struct LocalCloud: Sendable {
     private func makeWorkers(_ url: String) async throws -> [(WorkerAgent, HTTPCarrier)] {
         let (key, _) = try KeyFile.readOrCreate(options.identityFile)
         let operatorPrincipal = try await host.enrolOperator(
-            key.publicKey, name: "operator", credits: options.credits)
+            key, name: "operator", credits: options.credits)
         var workers: [(WorkerAgent, HTTPCarrier)] = []
         for index in 1...max(1, options.workers) {
             let folder = "\(options.folder)/worker-\(index)"
@@ -87,7 +87,7 @@ struct LocalCloud: Sendable {
             if await host.coordinator.principal(workerKey.publicKey.id) == nil {
                 // The machine is the operator's own: what it earns goes back to the same account.
                 _ = try await host.coordinator.enrol(
-                    key: workerKey.publicKey, name: name, roles: [.worker], account: operatorPrincipal.account)
+                    workerKey, name: name, roles: [.worker], account: operatorPrincipal.account)
             }
             let carrier = try HTTPCarrier(url)
             var worker = WorkerHost.Options(folder: folder, name: name)

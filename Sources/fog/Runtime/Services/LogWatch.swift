@@ -12,7 +12,7 @@ struct LogWatch: Service {
     let kept: KeptCheckpoint
     let logger: Logger
 
-    private static let every = TimeSpan.minutes(10)
+    private static let every = TimeSpan.minutes(1)
 
     func run() async throws {
         let ticks = AsyncStream<Void> { continuation in

@@ -29,6 +29,14 @@ actor LoopRun {
 
     /// Sends the loops until a time, waits for the last of them, and closes the links.
     func run(_ count: Int, hops: Int, until end: Timestamp) async throws {
+        let outcome: Result<Void, any Error>
+        do { outcome = .success(try await send(count, hops: hops, until: end)) } catch { outcome = .failure(error) }
+        for link in links.values { await link.close() }
+        for reader in readers { await reader.value }
+        try outcome.get()
+    }
+
+    private func send(_ count: Int, hops: Int, until end: Timestamp) async throws {
         let chooser = RouteChooser(consensus)
         var generator = SystemRandomNumberGenerator()
         let pause = max(.milliseconds(1), TimeSpan(milliseconds: (end - clock.now).milliseconds / Int64(max(1, count))))
@@ -39,8 +47,6 @@ actor LoopRun {
         }
         let times = DeliveryTimes(hops: hops, meanDelay: consensus.parameters.meanDelay)
         try await Task.sleep(for: times.roundTrip.duration)
-        for link in links.values { await link.close() }
-        for reader in readers { await reader.value }
     }
 
     /// One loop: a reply to nobody's question, that comes out for us at the last mix. A node that cannot be reached loses it.

@@ -24,11 +24,11 @@ struct MixDoor: Service {
     var address: MixServiceAddress { service.address }
     let isTest: Bool
 
+    let member: MixMember
     private let lock: FolderLock
-    private let member: MixMember
     private let service: MixService
     private let ways: [HTTPCarrier]
-    private let logger: Logger
+    let logger: Logger
     private static let secretLimit = 256
 
     /// Opens its keys and listens; nothing is answered before ``run()``.

@@ -30,9 +30,16 @@ enum WorkerHost {
         var allowsNetwork = false
         /// Addresses that tasks may reach although they are private or loopback.
         var proxyExempt: [NetworkRange] = []
+        /// The highest level of private work that it takes; nil = as high as its way to the coordinator allows.
+        var privacy: PrivacyLevel?
+        /// The level at which its calls go through a mixnet; nil = directly.
+        var mix: PrivacyLevel?
         /// What running tasks get to finish when the worker is asked to stop; nil = the worker's own default.
         var drainGrace: TimeSpan?
     }
+
+    /// What a call through a mixnet may take: 16 MiB cross in about six minutes at 20 ms a packet.
+    private static let mixDeadline = TimeSpan.minutes(15)
 
     /// - Throws: when the launcher or the profiles cannot be found, or the folder cannot be used.
     static func agent(
@@ -58,7 +65,15 @@ enum WorkerHost {
         configuration.coordinatorPlace = WorkerConfiguration.CoordinatorPlace(url: options.server)
         configuration.software = FogVersion.current
         if let grace = options.drainGrace { configuration.drainGrace = grace }
-        let client = FogClient(carrier: carrier, key: key, coordinator: coordinator)
+        configuration.privacy = options.privacy ?? (options.mix == .secret ? .secret : .confidential)
+        var client = FogClient(carrier: carrier, key: key, coordinator: coordinator)
+        if let mix = options.mix {
+            configuration.mix = mix
+            // A link carries so many bytes a second whatever there is to say: few words, and long waits for answers.
+            configuration.pollWait = .minutes(1)
+            configuration.logInterval = .seconds(10)
+            client.deadline = mixDeadline
+        }
         return try WorkerAgent(configuration, client: client, source: source, logger: logger)
     }
 }
