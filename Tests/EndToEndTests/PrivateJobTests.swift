@@ -88,7 +88,7 @@ extension EndToEnd {
             // So the search does find what is there.
             #expect(try !place.files(holding: "sealed-\(seal)").isEmpty)
             for word in [
-                "risk", "sort -t", "ranked", "accounts", "SCORES", "harbour-lane", "quarry-road,233", "old-mill,87",
+                "risk", "sort -t", "ranked", "accounts.csv", "SCORES", "harbour-lane", "quarry-road,233", "old-mill,87",
                 "private/accounts.csv",
             ] {
                 let found = try place.files(holding: word)
@@ -111,7 +111,8 @@ extension EndToEnd {
                 ["run", "--privacy", "secret", "--", "true"],
             ] {
                 let end = try await Cloud.fog(arguments, home: cloud.home)
-                #expect(end.status == 77, "\(end.errors)")
+                // `fog run` keeps the small numbers for the command's own.
+                #expect(end.status == (arguments[0] == "run" ? 125 : 77), "\(end.errors)")
                 #expect(end.errors.contains("nothing was sent") && end.errors.contains("fog context mix"))
             }
             // What says it is private and is not sealed is refused by the coordinator as well.

@@ -110,7 +110,7 @@ struct Bench {
         let key = key ?? self.key(of: name)
         var report = NodeReport(
             name: name, architecture: "x86_64", cpu: .cores(cores), memory: memory, disk: .gibibytes(100),
-            protocolVersion: protocolVersion, privacy: privacy, mix: mix)
+            protocolVersion: protocolVersion, privacy: statements ? max(privacy, .confidential) : privacy, mix: mix)
         report.statement = statements ? statement(of: key) : nil
         let terms = try core.hello(
             WorkerHello(report: report, allowance: Self.open(cores, memory), incarnation: name, holding: holding),

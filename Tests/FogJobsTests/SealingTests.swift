@@ -82,10 +82,12 @@ struct SealingTests {
 
     // MARK: Content
 
-    @Test("Content of any size comes back, and its sealed size tells only the bucket", arguments: [0, 1, 4000, 70_000, 1_100_000])
+    @Test(
+        "Content of any size comes back, and its sealed size tells only the bucket",
+        arguments: [0, 1, 4000, 70_000, 1_100_000])
     func archive(size: Int) throws {
         let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-        let sealed = ArchiveWriter.seal(seal, .bundle, head: ["n": .integer(Int64(size))], contents: [content])
+        let sealed = ArchiveWriter.seal(seal, .bundle, head: .object(["n": .integer(Int64(size))]), contents: [content])
         let (head, contents) = try ArchiveReader.open(sealed, seal, .bundle) { _ in [Int64(size)] }
         #expect(head["n"]?.integer == Int64(size))
         #expect(contents == [content])
@@ -99,7 +101,7 @@ struct SealingTests {
     @Test("What was changed, cut off, put together anew, or is another's does not open")
     func tamper() throws {
         let content = [UInt8](repeating: 7, count: 200_000)
-        let sealed = ArchiveWriter.seal(seal, .result(place), head: ["a": 1], contents: [content])
+        let sealed = ArchiveWriter.seal(seal, .result(place), head: .object(["a": .integer(1)]), contents: [content])
         func code(_ bytes: [UInt8], _ key: JobSeal, _ part: JobSeal.Part) -> String? {
             Self.code { _ = try ArchiveReader.open(bytes, key, part) { _ in [200_000] } }
         }

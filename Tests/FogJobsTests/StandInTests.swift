@@ -62,7 +62,7 @@ struct StandInTests {
     @Test("The bundle gives each task of the stand-in back as it was, and none that it does not have")
     func tasks() throws {
         let spec = try spec()
-        let bundle = PrivateBundle(spec: spec, files: .empty, secrets: [:], contents: [])
+        let bundle = PrivateBundle(spec: spec, files: try FileTable([:]), secrets: [:], contents: [])
         let read = try PrivateBundle(head: JSON(parsing: bundle.head.canonical))
         #expect(read.spec == spec)
         func lease(_ number: Int, _ index: Int) -> Lease {
