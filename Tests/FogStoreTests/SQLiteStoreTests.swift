@@ -260,7 +260,7 @@ struct SQLiteStoreTests {
             "UPDATE ledger_records SET bytes = x'00'", "DELETE FROM ledger_records",
             "DELETE FROM ledger_transfers", "UPDATE ledger_transfers SET sequence = 9",
             "UPDATE ledger_records SET earlier_first = 0", "UPDATE ledger_accounts SET first_record = 9",
-            "UPDATE ledger_accounts SET last_record = 0 WHERE last_record > 0", "DELETE FROM ledger_rules",
+            "DELETE FROM ledger_rules",
             "DELETE FROM ledger_accounts", "UPDATE ledger_accounts SET kind = 5", "DELETE FROM evidence_documents",
             "UPDATE evidence_documents SET bytes = x'00'", "DELETE FROM jobs", "DELETE FROM tasks",
         ])

@@ -26,6 +26,11 @@ enum fog_sqlite_operation {
     FOG_SQLITE_SYNC = 1,
 };
 
+/// Codes beside SQLite's own for `fog_sqlite_probe_fail`: the process is killed (SIGKILL) before the operation, or in the
+/// middle of a write, half of which has reached the file.
+#define FOG_SQLITE_KILL (-1)
+#define FOG_SQLITE_KILL_HALFWAY (-2)
+
 /// Registers the layer as SQLite's default VFS. Safe to call again and from any thread; call it before the first
 /// connection is opened. Gives SQLITE_OK or SQLite's error.
 int fog_sqlite_install(void);
@@ -53,6 +58,11 @@ static inline int fog_sqlite_bind_text(sqlite3_stmt *statement, int index, const
 
 static inline int fog_sqlite_bind_blob(sqlite3_stmt *statement, int index, const void *bytes, int length) {
     return sqlite3_bind_blob(statement, index, bytes ? bytes : "", length, SQLITE_TRANSIENT);
+}
+
+/// Bytes that outlive the statement's run, so that they need no copy.
+static inline int fog_sqlite_bind_lent(sqlite3_stmt *statement, int index, const void *bytes, int length) {
+    return sqlite3_bind_blob(statement, index, bytes ? bytes : "", length, SQLITE_STATIC);
 }
 
 #endif

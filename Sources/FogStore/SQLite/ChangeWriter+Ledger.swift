@@ -107,8 +107,8 @@ private struct AccountWrites {
             database,
             """
             UPDATE ledger_accounts SET debits_pending = ?, debits_posted = ?, credits_pending = ?, credits_posted = ?, \
-            open_pendings = ?, closed = ?, last_record = ? \
-            WHERE first_record = ? AND id = ? AND kind = ? AND unit = ? AND owner = ?
+            open_pendings = ?, last_record = ? \
+            WHERE first_record = ? AND id = ? AND kind = ? AND unit = ? AND owner = ? AND closed = 0
             """)
     }
 
@@ -120,12 +120,20 @@ private struct AccountWrites {
         update.bind(account.firstRecord)
         bindWhatStays(account, to: &update)
         guard try update.run() == 1 else { throw ChangeWriter.Refusal(Guard.otherAccount) }
+        if account.isClosed { try close(account) }
+    }
+
+    private func close(_ account: Account) throws {
+        var close = try Prepared(database, "UPDATE ledger_accounts SET closed = 1 WHERE first_record = ?")
+        close.bind(account.firstRecord)
+        try close.run()
     }
 
     private func open(_ account: Account) throws {
         var insert = try Prepared(database, "INSERT INTO ledger_accounts VALUES (\(marks(12)))")
         bindWhatStays(account, to: &insert)
         bindWhatMoves(account, to: &insert)
+        insert.bind(account.isClosed)
         insert.bind(account.firstRecord)
         insert.bind(account.lastRecord)
         try insert.run()
@@ -144,7 +152,6 @@ private struct AccountWrites {
         statement.bind(account.counters.creditsPending)
         statement.bind(account.counters.creditsPosted)
         statement.bind(Int(account.openPendings))
-        statement.bind(account.isClosed)
     }
 }
 
@@ -166,11 +173,16 @@ private struct LogInserts {
         let line = row.record
         record.rewind()
         record.bind(line.sequence)
-        record.bind(row.hash)
-        record.bind(row.bytes)
-        record.bind(row.earlier.first)
-        record.bind(row.earlier.second)
-        try record.run()
+        // Lent while the statement runs: a copy of every record would be an allocation and half of what binding costs.
+        try row.hash.withUnsafeBytes { hash in
+            try row.bytes.withUnsafeBytes { bytes in
+                record.bind(lent: hash)
+                record.bind(lent: bytes)
+                record.bind(row.earlier.first)
+                record.bind(row.earlier.second)
+                try record.run()
+            }
+        }
         if line.rule != nil {
             rule.rewind()
             rule.bind(line.sequence)

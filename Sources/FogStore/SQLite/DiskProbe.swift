@@ -23,7 +23,11 @@ package struct DiskCounts: Hashable, Sendable {
 /// Watches the database files below a path, and can make their disk fail.
 package final class DiskProbe: Sendable {
     package enum Operation: Sendable { case write, sync }
-    package enum Fault: Sendable { case full, broken }
+    package enum Fault: Sendable {
+        case full, broken
+        /// The whole process ends at once (SIGKILL), before the operation or half way through a write.
+        case killed, killedHalfway
+    }
 
     private let number: Int32
 
@@ -48,6 +52,8 @@ package final class DiskProbe: Sendable {
         let code =
             switch (fault, operation) {
             case (.full, _): SQLITE_FULL
+            case (.killed, _): FOG_SQLITE_KILL
+            case (.killedHalfway, _): FOG_SQLITE_KILL_HALFWAY
             case (.broken, .write): SQLITE_IOERR | (3 << 8)
             case (.broken, .sync): SQLITE_IOERR | (4 << 8)
             }

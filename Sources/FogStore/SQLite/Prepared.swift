@@ -75,6 +75,11 @@ struct Prepared {
         note(value.withUnsafeBytes { fog_sqlite_bind_blob(handle, index, $0.baseAddress, Int32($0.count)) })
     }
 
+    /// Bytes that stay where they are until the statement has run; the next row binds others.
+    mutating func bind(lent value: UnsafeRawBufferPointer) {
+        note(fog_sqlite_bind_lent(handle, next(), value.baseAddress, Int32(value.count)))
+    }
+
     mutating func bind(_ value: PublicKey) { bind(value.bytes) }
 
     mutating func bind<Subject>(_ value: Identifier<Subject>) {

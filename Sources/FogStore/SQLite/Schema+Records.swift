@@ -5,7 +5,8 @@ internal import GRDB
 extension Schema {
     /// Where an account's other records are stands beside each record and with each account, in rows that a transfer
     /// writes anyway; the index that every transfer was written into twice goes. An account lies where the log opened
-    /// it, since a row that is found by a number is written again for less than one that is found by its id.
+    /// it, since a row that is found by a number is written again for less than one that is found by its id; and its guard
+    /// looks only at writes that name what it guards, which what moves balances does not.
     static func joinRecords(_ database: Database) throws {
         try database.execute(
             sql: """
@@ -34,9 +35,9 @@ extension Schema {
                     FROM older_accounts LEFT JOIN account_ends USING (id);
                 DROP TABLE older_accounts;
                 DROP TABLE account_ends;
-                CREATE TRIGGER ledger_accounts_guard BEFORE UPDATE ON ledger_accounts
-                WHEN old.closed <> 0 OR new.kind <> old.kind OR new.unit <> old.unit OR new.owner <> old.owner
-                    OR new.first_record <> old.first_record OR new.last_record < old.last_record
+                CREATE TRIGGER ledger_accounts_guard BEFORE UPDATE OF id, kind, unit, owner, closed, first_record
+                ON ledger_accounts WHEN old.closed <> 0 OR new.id <> old.id OR new.kind <> old.kind
+                    OR new.unit <> old.unit OR new.owner <> old.owner OR new.first_record <> old.first_record
                 BEGIN SELECT RAISE(ABORT, 'an account keeps kind, unit and owner, and nothing moves once it is closed'); END;
                 """ + unchanged("ledger_records") + appendOnly("ledger_rules") + undeletable("ledger_accounts"))
     }

@@ -63,14 +63,23 @@ actor LedgerLoad {
         try Self.post([Self.move(from: accounts[debit], to: credit, amount, core.now.wall, &random)], to: &core)
     }
 
-    /// So many transfers, so many in each commit; each commit is on the disk before the next is decided.
-    func run(_ count: Int, batch: Int) async throws {
+    /// So many transfers, so many in each commit.
+    ///
+    /// - Parameter callers: of one, each commit is on the disk before the next is decided; of two in turn, one's transfers
+    ///   are decided while the other's are committed, as a coordinator does it.
+    func run(_ count: Int, batch: Int, callers: Int = 1) async throws {
         var left = count
+        var writing: Task<Void, any Error>?
         while left > 0 {
             for _ in 0..<min(batch, left) { try decide() }
             left -= min(batch, left)
-            try await Self.commit(core.core.takeChange(), to: store)
+            let change = core.core.takeChange()
+            try await writing?.value
+            // Waited for before the next begins, and at the end.
+            writing = Task { [store] in try await Self.commit(change, to: store) }
+            if callers == 1 { try await writing?.value }
         }
+        try await writing?.value
     }
 
     /// One transfer, answered when it is on the disk.
