@@ -26,14 +26,15 @@ extension EndToEnd {
 
             private static func text() -> String { Hex.encode(SecureRandom.bytes(12)) }
 
-            func manifest(in folder: TemporaryFolder) throws -> String {
+            /// - Parameter privacy: what the manifest asks for; who asks for none is known by everybody on the way.
+            func manifest(in folder: TemporaryFolder, _ privacy: String) throws -> String {
                 _ = try folder.write(input, to: file)
                 return try folder.write(
                     """
                     name: j\(job)
+                    privacy: \(privacy)
                     inputs: {"\(file)": "\(folder.path)/\(file)"}
                     outputs: [out]
-                    requires: ["node:mixed"]
                     run: |
                       : \(argument)
                       tr 0-9a-f g-v < \(file) | tee out
@@ -46,7 +47,15 @@ extension EndToEnd {
             .enabled(if: Wire.isPossible, "needs root, nsenter(1) and ip(8) for a network of its own"))
         func secret() async throws {
             let secrets = Secrets()
-            try await watch(secrets, at: .secret, hiding: secrets.all)
+            try await watch(secrets, at: .secret, "secret", hiding: secrets.all)
+        }
+
+        @Test(
+            "A private job's worker meets the coordinator alone, and nothing of the job is plain there either",
+            .enabled(if: Wire.isPossible, "needs root, nsenter(1) and ip(8) for a network of its own"))
+        func sealed() async throws {
+            let secrets = Secrets()
+            try await watch(secrets, at: .private, "private", hiding: secrets.all)
         }
 
         @Test(
@@ -54,17 +63,19 @@ extension EndToEnd {
             .enabled(if: Wire.isPossible, "needs root, nsenter(1) and ip(8) for a network of its own"))
         func direct() async throws {
             let secrets = Secrets()
-            try await watch(secrets, at: .private, hiding: [])
+            try await watch(secrets, at: .private, "public", hiding: [])
         }
 
         /// - Parameter hidden: what of the job's texts nobody may see; the others are seen on the worker's way.
-        private func watch(_ secrets: Secrets, at level: RouteLevel, hiding hidden: [String]) async throws {
+        private func watch(
+            _ secrets: Secrets, at level: RouteLevel, _ privacy: String, hiding hidden: [String]
+        ) async throws {
             let suite = PacketSuite.k400
             let control = "control-\(Hex.encode(SecureRandom.bytes(8)))"
             let wire = try await Wire(markers: secrets.all + [control], frameBytes: suite.packetBytes + 17)
             defer { wire.end() }
             let folder = try TemporaryFolder()
-            let ports = try await wire.within { try await work(secrets, level, control, folder, wire) }
+            let ports = try await wire.within { try await work(secrets, level, privacy, control, folder, wire) }
 
             let late = wire.flows.filter(\.isLate)
             // The watcher sees what is plain: the operator's own requests, before the job.
@@ -90,8 +101,10 @@ extension EndToEnd {
                 #expect(directions.filter(\.hasGap).count < directions.count / 2)
             }
             #expect(links.map(\.up.bytes).reduce(0, +) > 1 << 20)
-            // And nothing is plain, anywhere.
+            // And nothing is plain, anywhere: on the wire or with the coordinator.
             for secret in secrets.all {
+                let there = try files(in: "\(folder.path)/operator", holding: secret)
+                #expect(there.isEmpty == hidden.contains(secret), "\(secret): \(there)")
                 #expect(wire.found[secret] == (hidden.contains(secret) ? nil : [ports.coordinator]), "\(secret)")
             }
         }
@@ -104,7 +117,8 @@ extension EndToEnd {
 
         /// A coordinator, a worker and a submitter who know only the mixnet; a job from one end to the other.
         private func work(
-            _ secrets: Secrets, _ level: RouteLevel, _ control: String, _ folder: TemporaryFolder, _ wire: Wire
+            _ secrets: Secrets, _ level: RouteLevel, _ privacy: String, _ control: String, _ folder: TemporaryFolder,
+            _ wire: Wire
         ) async throws -> Ports {
             func home(_ name: String) -> String { "\(folder.path)/\(name)" }
             func fog(_ arguments: String..., as name: String) async throws -> Child.End {
@@ -149,8 +163,13 @@ extension EndToEnd {
             let worker = try Child(
                 Places.fog, ["worker", "run", "--policy", "always", "--name", "mixed", "--slots", "1"],
                 environment: Cloud.environment(home: home("worker")))
+            var machines: Set<String> = []
+            while privacy != "public", machines.isEmpty {
+                machines = Set(try await fog("candidate", "list", "--quiet", as: "submitter").lines.map(String.init))
+            }
+            for machine in machines { _ = try await fog("candidate", "pin", machine, as: "submitter") }
             let sent = try await fog(
-                "job", "submit", try secrets.manifest(in: folder), "--wait", "--quiet", as: "submitter")
+                "job", "submit", try secrets.manifest(in: folder, privacy), "--wait", "--quiet", as: "submitter")
             let id = String(try #require(sent.lines.first))
             #expect(try await fog("logs", id, as: "submitter").output == secrets.output)
             _ = try await fog("job", "outputs", id, "--to", home("results"), as: "submitter")
@@ -169,6 +188,13 @@ extension EndToEnd {
                 authorities: Set(try network.file.authorities.map { try port(of: $0.url) }))
             #expect(try await network.stop().status == 0)
             return ports
+        }
+
+        private func files(in folder: String, holding text: String) throws -> [String] {
+            let names = try #require(FileManager.default.enumerator(atPath: folder)).compactMap { $0 as? String }
+            return names.filter { name in
+                (try? Data(contentsOf: URL(filePath: "\(folder)/\(name)")))?.range(of: Data(text.utf8)) != nil
+            }
         }
 
         private func port(of place: String) throws -> UInt16 {
