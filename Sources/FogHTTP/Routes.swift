@@ -194,7 +194,7 @@ package struct Routes: CarrierEndpoint {
             switch failure.code {
             case "not_found": 404
             case "forbidden": 403
-            case "conflict", "idempotency_conflict", "stale_lease", "unknown_worker", "ambiguous": 409
+            case "conflict", "idempotency_conflict", "stale_lease", "unknown_worker", "ambiguous", "not_private": 409
             case "quota": 429
             case "disk_low": 503
             case "too_large": 413

@@ -49,6 +49,9 @@ struct CapabilityRow: Sendable {
         CapabilityRow("POST /v1/jobs/{job}/fund", submitters, everyones: [.admin], .job),
         CapabilityRow("POST /v1/jobs/{job}/retry", submitters, everyones: [.admin], .endedJob, 201),
         CapabilityRow("POST /v1/jobs/{job}/keep", submitters, everyones: [.admin], .endedJob),
+        // The job is a public one.
+        CapabilityRow("POST /v1/jobs/{job}/keys", submitters, everyones: [.admin], .job, 409),
+        CapabilityRow("POST /v1/candidates", submitters),
         CapabilityRow("GET /v1/events", watchers),
         CapabilityRow("POST /v1/blobs/missing", [.client, .worker, .admin]),
         CapabilityRow("PUT /v1/blobs/{digest}", [.client, .worker, .admin]),

@@ -59,6 +59,7 @@ enum RouteTable {
         "POST /v1/jobs/{job}/cancel": [.admin], "POST /v1/jobs/{job}/hold": [.admin],
         "POST /v1/jobs/{job}/release": [.admin], "POST /v1/jobs/{job}/fund": [.admin],
         "POST /v1/jobs/{job}/retry": [.admin], "POST /v1/jobs/{job}/keep": [.admin],
+        "POST /v1/jobs/{job}/keys": [.admin], "POST /v1/candidates": submitters,
         "POST /v1/blobs/missing": [.client, .worker, .admin], "PUT /v1/blobs/{digest}": [.client, .worker, .admin],
         "GET /v1/blobs/{digest}": [],
         "POST /v1/worker/hello": [.worker], "POST /v1/worker/poll": [.worker], "POST /v1/worker/heartbeat": [.worker],
@@ -132,6 +133,11 @@ enum RouteTable {
         Allowance(state: state, reason: "a test", cpuCap: .cores(4), memoryCap: .gibibytes(8), slots: 4)
     }
 
+    private static func sealedKeys() throws -> SealedKeys {
+        let machine = SigningKey.generate().publicKey.id.description
+        return try SealedKeys([machine: Base64Bytes([UInt8](repeating: 1, count: KeyWrap.byteCount))])
+    }
+
     private static func encoded(_ value: some Encodable) -> [UInt8] { (try? Wire.encode(value)) ?? [] }
 
     static func body(_ route: String, _ things: Things) throws -> [UInt8] {
@@ -140,6 +146,8 @@ enum RouteTable {
         case "POST /v1/jobs": Pool.document()
         case "POST /v1/jobs/{job}/cancel", "POST /v1/jobs/{job}/hold": encoded(ReasonBody(reason: "because"))
         case "POST /v1/jobs/{job}/fund": encoded(FundBody(credits: .credits(1)))
+        case "POST /v1/jobs/{job}/keys": encoded(ResealBody(keys: try sealedKeys()))
+        case "POST /v1/candidates": encoded(CandidatesRequest(resources: ResourceRequest()))
         case "POST /v1/jobs/{job}/keep": encoded(KeepBody(span: .days(30)))
         case "POST /v1/jobs/{job}/retry": encoded(RetryBody(onlyFailed: true))
         case "POST /v1/blobs/missing": encoded(DigestListBody(digests: [things.blob]))

@@ -83,7 +83,8 @@ extension CoordinatorCore {
     /// Why the machines with the key are too few; nil when they are enough.
     private static func words(sealed: Int, there: Int, owners: Int, needed: Int) -> String? {
         if there == 0 {
-            return "\(resealNeeded): the key is sealed to \(sealed) machines, and none of them is there any more"
+            let machines = sealed == 1 ? "1 machine" : "\(sealed) machines"
+            return "\(resealNeeded): the key is sealed to \(machines), and none is there any more"
         }
         guard owners < needed else { return nil }
         return "\(resealNeeded): the machines with the key have \(owners) owners, and \(needed) are to agree"
