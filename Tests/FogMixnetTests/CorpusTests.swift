@@ -84,4 +84,65 @@ import Testing
         }
         #expect(kinds.isSuperset(of: [1, 3, 4, 7]))
     }
+
+    @Test("packets are refused unchanged, or lead where their maker sent them; SURBs have one form")
+    func packets() throws {
+        let key = try MixKey(secret: [UInt8](repeating: 1, count: 32), epoch: 3)
+        var taken: Set<String> = []
+        for bytes in try inputs("packet") {
+            let suite: PacketSuite = bytes[0] % 2 == 0 ? .k400 : .s176
+            var packet = Array(bytes.dropFirst().prefix(suite.packetBytes))
+            packet += [UInt8](repeating: 0, count: suite.packetBytes - packet.count)
+            let before = packet
+            let result = packet.withUnsafeMutableBufferPointer { buffer in
+                buffer.baseAddress.map { HopProcessor(suite: suite).process($0, with: key) }
+            }
+            if case .success(let outcome)? = result {
+                #expect(outcome == .final || outcome == .forward(2))
+                taken.insert("\(suite) \(outcome)")
+            } else {
+                #expect(packet.prefix(suite.headerBytes) == before.prefix(suite.headerBytes))
+            }
+            let offered = Array(bytes.dropFirst())
+            if let surb = try? SURB(bytes: offered, suite: suite) { #expect(surb.bytes == offered) }
+        }
+        #expect(taken == ["fog-k400 forward(2)", "fog-s176 forward(2)"])
+    }
+
+    @Test("what another did not write is no part of a handshake, and no frame")
+    func frames() throws {
+        let prologue = LinkFrame.prologue(network: .zero, suite: .k400)
+        func key(_ byte: UInt8) throws -> NoiseKey { try NoiseKey(secret: [UInt8](repeating: byte, count: 32)) }
+        var kinds: Set<UInt8> = []
+        for bytes in try inputs("frame") {
+            let rest = Array(bytes.dropFirst())
+            kinds.insert(bytes[0] % 5)
+            var asking = NoiseHandshake(.initiator, key: try key(1), prologue: prologue)
+            var node = NoiseHandshake(.responder, key: try key(2), prologue: prologue)
+            let hello = try asking.write()
+            switch bytes[0] % 5 {
+            case 0: if (try? node.read(rest)) != nil { #expect(node.theirKey == nil) }
+            case 1: #expect(throws: (any Error).self) { try asking.read(rest) }
+            case 2:
+                _ = try node.read(hello)
+                _ = try node.write()
+                #expect(throws: (any Error).self) { try node.read(rest) }
+            case 3:
+                _ = try node.read(hello)
+                _ = try asking.read(try node.write())
+                _ = try node.read(try asking.write())
+                let count = LinkFrame.byteCount(.k400)
+                var frame = Array(rest.prefix(count)) + [UInt8](repeating: 0, count: max(0, count - rest.count))
+                var receive = node.split().receive
+                let isTaken = frame.withUnsafeMutableBufferPointer { buffer in
+                    buffer.baseAddress.map { receive.open($0, count: count - LinkCipher.tagBytes) } ?? false
+                }
+                #expect(!isTaken)
+            default:
+                let ids = rest.withUnsafeBufferPointer { LinkFrame.registered($0) } ?? []
+                #expect(ids.allSatisfy { $0.count == 16 } && ids.count * 16 <= rest.count)
+            }
+        }
+        #expect(kinds == [0, 1, 2, 3, 4])
+    }
 }

@@ -3,9 +3,11 @@ import FogMixnet
 import Glibc
 import Testing
 
-/// Whole exchanges in virtual time. FOG_DELIVERY_RUNS asks for more of them, and prints what they took.
+/// Whole exchanges in virtual time. FOG_DELIVERY_RUNS asks for more of them, and prints what they took;
+/// FOG_DELIVERY_BYTES for another size than 1 MiB.
 @Suite struct DeliveryTests {
     private static let runs = getenv("FOG_DELIVERY_RUNS").flatMap { Int(String(cString: $0)) } ?? 2
+    private static let bytes = getenv("FOG_DELIVERY_BYTES").flatMap { Int(String(cString: $0)) }
 
     @Test("1 MiB over five hops arrives bit-exact though a tenth is lost on each link and a mix dies midway")
     func lossAndDeath() throws {
@@ -13,6 +15,7 @@ import Testing
         var packets: [Double] = []
         for seed in 1...UInt64(Self.runs) {
             var conditions = DeliverySimulation.Conditions()
+            conditions.requestBytes = Self.bytes ?? conditions.requestBytes
             conditions.killed = (mix: Int(seed % 9), afterFragments: 533)
             var simulation = DeliverySimulation(conditions, seed: seed)
             let report = try simulation.run()

@@ -72,7 +72,8 @@ package struct CircuitPool: Sendable {
     }
 
     /// Of the network that it goes by.
-    package var epoch: UInt64? { network?.consensus.epoch }
+    // Inlined, it makes the optimizer of Swift 6.3.1 fail ("Found ownership error") where circuits change as well.
+    @inline(never) package var epoch: UInt64? { network?.consensus.epoch }
     package var guardKey: PublicKey? { network?.guardKey }
 
     /// Goes on with another epoch's network, or another guard; circuits of the last epoch last until theirs are built.
@@ -241,15 +242,31 @@ package struct CircuitPool: Sendable {
     package mutating func probe(
         at now: Timestamp, using generator: inout some RandomNumberGenerator
     ) throws(MixnetFailure) -> Probe {
-        let network = try known()
-        let due = circuits.filter { $0.epoch == epoch }
-            .min { (sentAt[$0.id] ?? .zero, $0.id) < (sentAt[$1.id] ?? .zero, $1.id) }
-        if let due { sentAt[due.id] = now }
+        let due = nextToProbe(at: now)
         if let routes = due?.routes { return Probe(circuit: due?.id, route: routes.loop) }
+        return Probe(circuit: due?.id, route: try drawnLoop(at: now, using: &generator))
+    }
+
+    private mutating func nextToProbe(at now: Timestamp) -> Circuit? {
+        let (current, sent) = (epoch, sentAt)
+        var due: (at: Timestamp, id: UInt64, place: Int)?
+        for (place, circuit) in circuits.enumerated() where circuit.epoch == current {
+            let at = sent[circuit.id] ?? .zero
+            if let found = due, (found.at, found.id) < (at, circuit.id) { continue }
+            due = (at, circuit.id, place)
+        }
+        guard let due else { return nil }
+        sentAt[due.id] = now
+        return circuits[due.place]
+    }
+
+    private func drawnLoop(
+        at now: Timestamp, using generator: inout some RandomNumberGenerator
+    ) throws(MixnetFailure) -> [Int] {
+        let network = try known()
         let hops = min(network.consensus.parameters.layers + 1, PacketSuite.slots)
-        let route = try network.chooser.route(
+        return try network.chooser.route(
             hops: hops, first: network.entry, last: network.entry, quality: quality, at: now, using: &generator)
-        return Probe(circuit: due?.id, route: route)
     }
 
     /// Whether a circuit waits for its first probe, which then goes in the place of another packet.
