@@ -12,8 +12,7 @@ extension EndToEnd {
         /// What stands in `jobs/`, each with a test below.
         private static let manifests = [
             "collatz/collatz.yaml", "compress/compress.yaml", "folder/folder.yaml", "hello.yaml", "licenses.yaml",
-            "machine.sh", "pi/pi.yaml",
-            "primes/primes.yaml",
+            "machine.sh", "pi/pi.yaml", "primes/primes.yaml", "private.yaml",
             "readability/readability.yaml", "render/render.yaml", "retry.yaml", "secret.yaml", "timeout.yaml",
             "transcode.yaml", "volume.yaml", "wordcount.yaml",
         ]
