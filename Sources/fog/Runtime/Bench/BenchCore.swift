@@ -8,6 +8,8 @@ internal import FogStore
 /// The coordinator's decisions without its doors: what they cost alone, and the changes they make for the store.
 struct BenchCore {
     var core: CoordinatorCore
+    /// What the client signed, for transfers that need somebody's word.
+    let asked: Authorisation
     let key = SigningKey.generate()
     let clock = SystemClock()
     private let client: Principal
@@ -40,6 +42,7 @@ struct BenchCore {
         client = try core.enrol(
             key: submitter.publicKey, name: "bench", roles: [.client, .admin], account: nil,
             authorisation: try signed("enrol"), at: now)
+        asked = try signed("a transfer")
         let document = try GrantDocument(
             account: client.account, amount: credits, time: now.wall, reason: "for the bench",
             signedBy: key)

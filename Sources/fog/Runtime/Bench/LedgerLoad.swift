@@ -29,16 +29,20 @@ actor LedgerLoad {
         for account in accounts {
             let opening = AccountOpening(id: account, kind: .user, owner: account.asOwner)
             try Self.post([LedgerEntry(.open(opening))], to: &core)
-            try Self.post([Self.move(from: core.account, to: account, Self.funds, core.now.wall, &random)], to: &core)
+            try Self.post(
+                [Self.move(from: core.account, to: account, Self.funds, core.now.wall, &random, asked: core.asked)],
+                to: &core)
         }
         try await Self.commit(core.core.takeChange(), to: store)
     }
 
     private static func move(
         from debit: AccountID, to credit: AccountID, _ amount: Credits, _ time: Timestamp,
-        _ random: inout some RandomNumberGenerator
+        _ random: inout some RandomNumberGenerator, asked: Authorisation
     ) -> LedgerEntry {
-        LedgerEntry(.move(.move, id: TransferID(at: time, using: &random), from: debit, to: credit, amount: amount))
+        LedgerEntry(
+            .move(.move, id: TransferID(at: time, using: &random), from: debit, to: credit, amount: amount),
+            authorisation: asked)
     }
 
     private static func post(_ entries: [LedgerEntry], to core: inout BenchCore) throws {
@@ -60,7 +64,9 @@ actor LedgerLoad {
         let step = Int.random(in: 1..<accounts.count, using: &random)
         let amount = Credits(micro: .random(in: 1...1_000_000, using: &random))
         let credit = accounts[(debit + step) % accounts.count]
-        try Self.post([Self.move(from: accounts[debit], to: credit, amount, core.now.wall, &random)], to: &core)
+        try Self.post(
+            [Self.move(from: accounts[debit], to: credit, amount, core.now.wall, &random, asked: core.asked)], to: &core
+        )
     }
 
     /// So many transfers, so many in each commit.
